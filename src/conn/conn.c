@@ -1,0 +1,835 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * conn.c - the connection's state machine: input, output, wants, deadlines, close.
+ *
+ * Reports from the mover (received, sent, failed, ready, released) change state.  conn_settle(),
+ * from the loop's flush, draws the consequences; conn_wants() is the one place that decides what a
+ * connection asks of its transport.  The public calls are in calls.c, the waiting ones in blocking.c. */
+#include "conn/conn.h"
+
+#include <errno.h>
+#include <string.h>
+#include <syslog.h>
+
+#include "base/error.h"
+
+#define STATE_ALIGN 16u
+#define SETTLE_ROUNDS 4                 /* what callbacks change is looked at again, so often */
+#define TELLS_BYTES ((size_t)1 << 20)   /* that may wait for one connection */
+
+static void conn_fire(struct timer *);
+
+void conn_attention(struct myr_conn *c)
+{
+	c->bits |= C_ATTENTION;
+	loop_touch(&c->port);
+}
+
+void conn_fail(struct myr_conn *c, int err)
+{
+	assert(err < 0);
+	if (c->bits & (C_FAILED | C_OVER))
+		return;
+	c->error = err;
+	c->bits |= C_FAILED;
+	conn_attention(c);
+}
+
+static void conn_wake(struct myr_conn *c)
+{
+	struct task *t = c->more != NULL ? c->more->task : NULL;
+
+	if (t != NULL && t->waits == c)
+		task_wake(t);
+}
+
+struct conn_more *conn_more(struct myr_conn *c)
+{
+	struct conn_more *m = c->more;
+
+	if (m != NULL)
+		return m;
+	m = sys_calloc(1, sizeof *m);
+	if (m == NULL) {
+		conn_fail(c, -ENOMEM);
+		return NULL;
+	}
+	m->wait_due = m->tick_due = m->frame_due = CLOCK_NEVER;
+	m->timeout_ms = MYR_NONE;
+	m->tells_end = &m->tells;
+	list_init(&m->dialled);
+	list_init(&m->own.run.link);
+	return c->more = m;
+}
+
+/* --- Deadlines --------------------------------------------------------------------------------- */
+
+void conn_schedule(struct myr_conn *c, int64_t due)
+{
+	if (due != CLOCK_NEVER && !(c->bits & C_OVER) && (c->timer.at == 0 || due < c->timer.due))
+		loop_timer(c->port.loop, &c->timer, due);
+}
+
+static int64_t after(int64_t from, int ms)
+{
+	return ms < 0 ? CLOCK_NEVER : from + ms;
+}
+
+/* The deadline of the phase the connection is in: opening, closing, or idle. */
+static int64_t conn_phase_due(const struct myr_conn *c)
+{
+	const struct limits *l = &c->origin->limits;
+
+	if (c->bits & C_CLOSING)
+		return after(c->active, l->close_ms);
+	return after(c->active, c->bits & C_MOVED ? l->idle_ms : l->open_ms);
+}
+
+static void conn_phase_expired(struct myr_conn *c)
+{
+	/* Everything was sent and only the peer's own end is missing: that is a clean end. */
+	if ((c->bits & (C_CLOSING | C_FIN_SENT)) == (C_CLOSING | C_FIN_SENT) && c->out.len == 0) {
+		c->bits |= C_IN_ENDED;
+		conn_attention(c);
+		return;
+	}
+	conn_fail(c, -ETIMEDOUT);
+}
+
+static void conn_tick(struct myr_conn *c)
+{
+	if (c->bits & C_WRITING) {
+		c->bits |= C_DUE;
+		c->more->tick_late = true;
+	} else if (c->origin->service.on_tick != NULL && !(c->bits & (C_FAILED | C_OVER | C_CLOSING))) {
+		c->origin->service.on_tick(c);
+	}
+}
+
+static void conn_fire_more(struct myr_conn *c, struct conn_more *m, int64_t now)
+{
+	if (m->wait_due <= now) {
+		m->wait_due = CLOCK_NEVER;
+		m->expired = true;
+		conn_wake(c);
+	}
+	if (m->frame_due <= now)
+		conn_fail(c, -ETIMEDOUT);
+	if (m->tick_due <= now) {
+		m->tick_due = CLOCK_NEVER;
+		conn_tick(c);
+	}
+	conn_schedule(c, m->wait_due);
+	conn_schedule(c, m->frame_due);
+	conn_schedule(c, m->tick_due);
+}
+
+/* The timer is set for the earliest deadline or before it; activity only stores the time. */
+static void conn_fire(struct timer *t)
+{
+	struct myr_conn *c = list_of(t, struct myr_conn, timer);
+	int64_t now = c->port.loop->now, due = conn_phase_due(c);
+
+	if (c->bits & C_ATTENTION)
+		loop_touch(&c->port);
+	if (due <= now)
+		conn_phase_expired(c);
+	else
+		conn_schedule(c, due);
+	if (c->more != NULL)
+		conn_fire_more(c, c->more, now);
+}
+
+void conn_frame_clock(struct myr_conn *c, bool partial)
+{
+	struct conn_more *m = c->more;
+	int ms = c->origin->limits.frame_ms;
+
+	if (!partial) {
+		if (m != NULL)
+			m->frame_due = CLOCK_NEVER;
+	} else if (ms >= 0 && (m = conn_more(c)) != NULL && m->frame_due == CLOCK_NEVER) {
+		m->frame_due = c->port.loop->now + ms;
+		conn_schedule(c, m->frame_due);
+	}
+}
+
+/* --- Input --------------------------------------------------------------------------------------- */
+
+static bool conn_is_blocking(const struct myr_conn *c)
+{
+	return c->more != NULL && c->more->task != NULL;
+}
+
+/* Hand bytes to a callback handler as long as it takes them; returns how many it used. */
+static size_t conn_hand_over(struct myr_conn *c, const uint8_t *b, size_t n)
+{
+	const struct myr_service *s = &c->origin->service;
+	size_t used = 0;
+
+	while (used < n && !(c->bits & C_NO_DELIVERY)) {
+		struct myr_bytes frame;
+		ssize_t k;
+
+		if (c->framing == NULL) {
+			k = (ssize_t)s->on_data(c, b + used, n - used);
+			assert((size_t)k <= n - used);
+			used += (size_t)k;
+			if (c->framing == NULL)
+				break;          /* the rest when more has come */
+			continue;
+		}
+		k = c->framing->split((struct myr_bytes){ b + used, n - used }, c->seen,
+		                      c->origin->limits.frame_max, &frame);
+		if (k < 0) {
+			conn_fail(c, (int)k);
+			break;
+		}
+		if (k == 0) {
+			c->seen = (uint32_t)(n - used);
+			break;
+		}
+		c->seen = 0;
+		conn_frame_clock(c, false);
+		if (s->on_frame != NULL)
+			s->on_frame(c, frame.p, frame.n);
+		used += (size_t)k;
+	}
+	return used;
+}
+
+/* What is left over after the handler was offered all there is. */
+static void conn_check_rest(struct myr_conn *c)
+{
+	size_t n = buf_len(&c->in);
+
+	if (c->bits & C_NO_DELIVERY)
+		return;
+	if (c->framing != NULL && n > 0)
+		conn_frame_clock(c, true);
+	if (n >= c->origin->limits.in_max)
+		conn_fail(c, -EMSGSIZE);        /* nothing more can ever come: it would wait for ever */
+}
+
+static void conn_keep(struct myr_conn *c, const uint8_t *b, size_t n)
+{
+	if (n > 0 && buf_append(&c->in, b, n) < 0)
+		conn_fail(c, -ENOMEM);
+	if (buf_len(&c->in) >= c->origin->limits.in_max && !(c->bits & C_IN_FULL)) {
+		c->bits |= C_IN_FULL;
+		loop_touch(&c->port);
+	}
+}
+
+void conn_input_taken(struct myr_conn *c, size_t n)
+{
+	buf_consume(&c->in, n);
+	if ((c->bits & C_IN_FULL) && buf_len(&c->in) <= c->origin->limits.in_max / 2) {
+		c->bits &= ~(uint32_t)C_IN_FULL;
+		loop_touch(&c->port);
+	}
+}
+
+/* The handler has not used these.  It may have set a framing meanwhile: then they are looked at again. */
+static MYR_SLOW void conn_left_over(struct myr_conn *c, const uint8_t *b, size_t n)
+{
+	conn_keep(c, b, n);
+	conn_check_rest(c);
+}
+
+/* Offer a callback handler all that is buffered. */
+static void conn_offer(struct myr_conn *c)
+{
+	if (buf_len(&c->in) > 0 && !(c->bits & C_NO_DELIVERY)) {
+		conn_input_taken(c, conn_hand_over(c, buf_bytes(&c->in), buf_len(&c->in)));
+		conn_check_rest(c);
+	}
+}
+
+static inline void conn_received_blocking(struct myr_conn *c, const uint8_t *b, size_t n)
+{
+	struct conn_more *m = c->more;
+
+	if (m->read_to == NULL) {
+		conn_keep(c, b, n);
+		conn_wake(c);
+		return;
+	}
+	/* It waits in myr_read() for just this, and nothing is buffered. */
+	m->read_got = n < m->read_room ? n : m->read_room;
+	memcpy(m->read_to, b, m->read_got);
+	m->read_to = NULL;
+	if (m->read_got < n)
+		conn_keep(c, b + m->read_got, n - m->read_got);
+	task_resume(m->task);
+}
+
+/* Joined connections: what comes in here goes out there. */
+static void conn_pass_on(struct myr_conn *c, const uint8_t *b, size_t n)
+{
+	struct myr_conn *to = c->more->partner;
+
+	if (to != NULL && !(to->bits & (C_FAILED | C_OVER | C_CLOSING)) && conn_queue(to, b, n) < 0)
+		conn_fail(to, -ENOMEM);
+	if (to != NULL && (to->bits & C_CHOKED))
+		loop_touch(&c->port);           /* our wants depend on its room */
+}
+
+static MYR_SLOW void conn_ended(struct myr_conn *c)
+{
+	c->bits |= C_IN_ENDED;
+	if (!(c->bits & (C_CLOSING | C_FIN_WANTED)))
+		c->bits |= C_PEER_FIRST;
+	conn_wake(c);
+	conn_attention(c);
+}
+
+static MYR_SLOW void conn_received_any(struct myr_conn *c, const uint8_t *b, size_t n)
+{
+	size_t used;
+
+	if (n == 0) {
+		conn_ended(c);
+		return;
+	}
+	STAT_ADD(c->port.loop->stats->bytes_in, n);
+	if (c->bits & (C_CLOSING | C_FAILED | C_OVER))
+		return;                         /* thrown away, and no reason to stay longer */
+	c->active = c->port.loop->now;
+	c->bits |= C_MOVED;
+	if (c->bits & C_RELAYED) {
+		conn_pass_on(c, b, n);
+	} else if (conn_is_blocking(c)) {
+		conn_received_blocking(c, b, n);
+	} else if (buf_len(&c->in) == 0 && !(c->bits & C_NO_DELIVERY)) {
+		used = conn_hand_over(c, b, n);
+		if (used < n)
+			conn_left_over(c, b + used, n - used);
+	} else {
+		conn_keep(c, b, n);
+		conn_offer(c);
+	}
+}
+
+/* --- Output -------------------------------------------------------------------------------------- */
+
+static int conn_gather(struct port *p, struct iovec *iov, int max)
+{
+	const struct outq *q = &((struct myr_conn *)p)->out;
+	const struct chunk *first = q->first;
+
+	if (first == NULL || first->next != NULL)
+		return outq_gather(q, iov, max);
+	iov->iov_base = (void *)(uintptr_t)(first->data + first->head);
+	iov->iov_len = first->tail - first->head;
+	return 1;
+}
+
+static MYR_SLOW void conn_sent_unusual(struct myr_conn *c, size_t n)
+{
+	if (n == 0)
+		c->bits |= C_FIN_SENT;
+	else if (!(c->bits & (C_CLOSING | C_FIN_WANTED | C_STOPPING | C_FLUSHING)) &&
+	         c->out.len > c->origin->limits.out_low)
+		return;                         /* choked, and still too full */
+	conn_attention(c);
+}
+
+static void conn_sent(struct port *p, size_t n)
+{
+	struct myr_conn *c = (struct myr_conn *)p;
+
+	if (n > 0) {
+		outq_consume(&c->out, &p->loop->chunks, n);
+		STAT_ADD(p->loop->stats->bytes_out, n);
+		c->active = p->loop->now;
+		c->bits |= C_MOVED;
+	}
+	if (n == 0 || (c->bits & (C_CLOSING | C_FIN_WANTED | C_STOPPING | C_FLUSHING | C_CHOKED)))
+		conn_sent_unusual(c, n);
+}
+
+/* --- The report that matters most ---------------------------------------------------------------- */
+
+/* While a report is handled the port is held off the dirty list: what the handler queues is sent when it
+ * returns, and only what that leaves undone waits for the flush. */
+static inline void conn_unhold(struct port *p)
+{
+	struct myr_conn *c = (struct myr_conn *)p;
+	const struct chunk *first = c->out.first;
+
+	p->flags &= (uint8_t)~PORT_DIRTY;
+	if (!(c->bits & C_UNSETTLED)) {
+		if (first == NULL)
+			return;
+		if (first->next == NULL && p->loop->mover->send_now != NULL) {
+			size_t n = p->loop->mover->send_now(p, first->data + first->head, first->tail - first->head);
+
+			if (n == c->out.len) {
+				outq_consume(&c->out, &p->loop->chunks, n);
+				STAT_ADD(p->loop->stats->bytes_out, n);
+				return;
+			}
+			if (n > 0)
+				conn_sent(p, n);
+		}
+	}
+	loop_touch(p);
+}
+
+static void conn_received(struct port *p, const uint8_t *b, size_t n)
+{
+	struct myr_conn *c = (struct myr_conn *)p;
+	size_t used;
+
+	if (p->flags & PORT_DIRTY) {
+		conn_received_any(c, b, n);
+		return;
+	}
+	p->flags |= PORT_DIRTY;
+	if (n == 0 || (c->bits & (C_NO_DELIVERY | C_RELAYED)) || ((uintptr_t)c->framing | (uintptr_t)c->in.mem)) {
+		conn_received_any(c, b, n);
+	} else {
+		STAT_ADD(p->loop->stats->bytes_in, n);
+		c->active = p->loop->now;
+		c->bits |= C_MOVED;
+		if (conn_is_blocking(c)) {
+			conn_received_blocking(c, b, n);
+		} else {
+			used = c->origin->service.on_data(c, b, n);
+			if (used < n)
+				conn_left_over(c, b + used, n - used);
+		}
+	}
+	conn_unhold(p);
+}
+
+static void conn_room(struct myr_conn *c)
+{
+	struct myr_conn *partner = c->more != NULL ? c->more->partner : NULL;
+
+	c->bits &= ~(uint32_t)C_CHOKED;
+	c->bits |= C_OFFER;
+	if (partner != NULL)
+		conn_attention(partner);
+	if (!conn_is_blocking(c) && !(c->bits & (C_RELAYED | C_CLOSING)) && c->origin->service.on_room != NULL)
+		c->origin->service.on_room(c);
+}
+
+/* --- The end --------------------------------------------------------------------------------------- */
+
+int conn_why(const struct myr_conn *c)
+{
+	if (c->bits & C_FAILED)
+		return c->error;
+	if (c->bits & C_STOPPED)
+		return MYR_STOP;
+	return c->bits & C_PEER_FIRST ? MYR_EOF : 0;
+}
+
+static void conn_part(struct myr_conn *c, int why)
+{
+	struct myr_conn *partner = c->more != NULL ? c->more->partner : NULL;
+
+	if (partner == NULL)
+		return;
+	partner->more->partner = NULL;
+	c->more->partner = NULL;
+	if (c->bits & C_FAILED) {               /* half of a relay is no use to anybody */
+		partner->bits |= C_RESET;
+		conn_fail(partner, why);
+	}
+	conn_wake(partner);
+	conn_attention(partner);
+}
+
+static void conn_over(struct myr_conn *c)
+{
+	int why = conn_why(c);
+
+	c->bits |= C_OVER;
+	heap_remove(&c->port.loop->timers, &c->timer);
+	conn_part(c, why);
+	if (c->bits & C_RESET)
+		c->port.flags |= PORT_RESET;
+	if (!conn_is_blocking(c) && c->origin->service.on_close != NULL && (c->bits & (C_OPENED | C_CLIENT)))
+		c->origin->service.on_close(c, why);
+	conn_wake(c);
+	loop_detach(&c->port);
+}
+
+static void conn_free(struct myr_conn *c)
+{
+	struct myr_loop *l = c->port.loop;
+	struct conn_more *m = c->more;
+
+	if (c->origin->ended != NULL)
+		c->origin->ended(c);
+	if (slots_get(&l->slots, c->id) == c)
+		slots_remove(&l->slots, c->id);
+	list_remove(&c->link);
+	loop_timer_disown(l, &c->timer);
+	buf_done(&c->in);
+	outq_done(&c->out, &l->chunks);
+	if (c->origin->owned)
+		free((void *)(uintptr_t)c->origin);
+	while (m != NULL && m->tells != NULL) {
+		struct tell *t = m->tells;
+
+		m->tells = t->next;
+		free(t);
+	}
+	if (m != NULL) {
+		list_remove(&m->own.run.link);
+		free(m->peer_text);
+	}
+	free(m);
+	free(c);
+}
+
+/* Is a blocking handler still inside, or has the one that dialled it not given it back? */
+static bool conn_is_held(const struct myr_conn *c)
+{
+	if (!conn_is_blocking(c))
+		return false;
+	return c->bits & C_OWNED ? !(c->bits & C_GIVEN_BACK) : !(c->bits & C_LEFT);
+}
+
+static void conn_released(struct port *p)
+{
+	struct myr_conn *c = (struct myr_conn *)p;
+
+	c->bits |= C_RELEASED;
+	if (!conn_is_held(c))
+		conn_free(c);
+}
+
+void conn_handler_left(struct myr_conn *c)
+{
+	c->bits |= c->bits & C_OWNED ? C_GIVEN_BACK : C_LEFT;
+	if (c->bits & C_RELEASED)
+		conn_free(c);
+	else
+		conn_attention(c);
+}
+
+/* --- Settling ---------------------------------------------------------------------------------------- */
+
+static unsigned conn_wants(const struct myr_conn *c)
+{
+	uint32_t b = c->bits;
+	unsigned want = 0;
+
+	if (b & (C_OVER | C_FAILED))
+		return 0;
+	if (b & C_DIALLING)
+		return PORT_WRITABLE;
+	if (!(b & C_IN_ENDED)) {
+		bool room = !(b & (C_PAUSED | C_CHOKED | C_IN_FULL));
+
+		if ((b & C_RELAYED) && c->more->partner != NULL)
+			room = !(c->more->partner->bits & C_CHOKED);
+		if (room || (b & C_CLOSING))
+			want = PORT_RECV;
+	}
+	if (c->out.len > 0)
+		want |= PORT_SEND;
+	else if (!(b & C_FIN_SENT) && ((b & C_FIN_WANTED) || ((b & C_CLOSING) && !(b & C_IN_ENDED))))
+		want |= PORT_FIN;               /* the close itself sends the last one */
+	return want;
+}
+
+static bool conn_is_done(const struct myr_conn *c)
+{
+	if (c->out.len > 0 || !(c->bits & C_IN_ENDED))
+		return false;
+	if (c->bits & C_CLOSING)
+		return true;
+	return (c->bits & C_FIN_SENT) && (c->bits & C_EOF_TOLD) && !conn_is_blocking(c);
+}
+
+bool conn_relay_ended(const struct myr_conn *c)
+{
+	return (c->bits & (C_IN_ENDED | C_EOF_TOLD | C_FIN_SENT)) == (C_IN_ENDED | C_EOF_TOLD | C_FIN_SENT) &&
+	       c->out.len == 0;
+}
+
+static void conn_start(struct myr_conn *c)
+{
+	int err;
+
+	c->bits |= C_STARTED;
+	if (c->origin->runner != NULL) {
+		err = c->origin->runner->start(c);
+		if (err < 0)
+			conn_fail(c, err);
+		return;
+	}
+	c->bits |= C_OPENED;
+	if (c->origin->service.on_open != NULL)
+		c->origin->service.on_open(c);
+}
+
+static void conn_relay_settle(struct myr_conn *c)
+{
+	struct myr_conn *to = c->more->partner;
+
+	if (to == NULL)
+		return;
+	if (buf_len(&c->in) > 0) {
+		conn_pass_on(c, buf_bytes(&c->in), buf_len(&c->in));
+		conn_input_taken(c, buf_len(&c->in));
+	}
+	if ((c->bits & C_IN_ENDED) && !(c->bits & C_EOF_TOLD)) {
+		c->bits |= C_EOF_TOLD;
+		myr_write_eof(to);
+	}
+	if (conn_relay_ended(c))
+		conn_wake(c);
+}
+
+static void conn_tell_eof(struct myr_conn *c)
+{
+	if ((c->bits & (C_IN_ENDED | C_EOF_TOLD)) != C_IN_ENDED || (c->bits & C_NO_DELIVERY))
+		return;
+	if (c->framing != NULL && buf_len(&c->in) > 0) {
+		conn_fail(c, MYR_EFRAME);
+		return;
+	}
+	c->bits |= C_EOF_TOLD;
+	if (c->origin->service.on_eof != NULL)
+		c->origin->service.on_eof(c);
+	else
+		myr_close(c);
+}
+
+static void conn_tell_stop(struct myr_conn *c)
+{
+	if (!(c->bits & C_STOPPING) || (c->bits & (C_CLOSING | C_FAILED)))
+		return;
+	if (conn_is_blocking(c)) {
+		if (!(c->bits & C_STOP_TOLD))
+			conn_wake(c);
+	} else if (c->origin->service.on_stop != NULL && !(c->bits & C_STOP_TOLD)) {
+		c->bits |= C_STOP_TOLD;
+		c->origin->service.on_stop(c);
+	} else if (c->origin->service.on_stop == NULL && !(c->bits & C_RELAYED) && buf_len(&c->in) == 0 &&
+	           c->out.len == 0) {
+		c->bits |= C_STOPPED;
+		myr_close(c);
+	}
+}
+
+static MYR_SLOW void conn_attend(struct myr_conn *c)
+{
+	c->bits &= ~(uint32_t)C_ATTENTION;
+	if (c->bits & C_OVER)
+		return;
+	if (!(c->bits & (C_STARTED | C_DIALLING | C_FAILED)))
+		conn_start(c);
+	if ((c->bits & C_CHOKED) && c->out.len <= c->origin->limits.out_low)
+		conn_room(c);
+	if ((c->bits & (C_STARTED | C_FAILED)) == C_STARTED)
+		conn_run_due(c);
+	if (conn_is_blocking(c)) {
+		conn_wake(c);
+		conn_tell_stop(c);
+	} else if (c->bits & C_STARTED && !(c->bits & C_RELAYED)) {
+		if (c->bits & C_OFFER)
+			conn_offer(c);
+		conn_tell_eof(c);
+		conn_tell_stop(c);
+	}
+	if (c->bits & C_RELAYED)
+		conn_relay_settle(c);
+	c->bits &= ~(uint32_t)C_OFFER;
+	if ((c->bits & C_FAILED) || conn_is_done(c))
+		conn_over(c);
+}
+
+static MYR_SLOW void conn_settle_all(struct myr_conn *c)
+{
+	for (int i = 0; i < SETTLE_ROUNDS && (c->bits & C_ATTENTION); i++)
+		conn_attend(c);
+	if (c->bits & C_ATTENTION)              /* a handler that always has one more wish: next turn */
+		conn_schedule(c, c->port.loop->now);
+	c->port.want = (uint8_t)conn_wants(c);
+}
+
+static void conn_settle(struct port *p)
+{
+	struct myr_conn *c = (struct myr_conn *)p;
+
+	if (c->bits & C_UNSETTLED)
+		conn_settle_all(c);
+	else
+		p->want = c->out.len > 0 ? PORT_RECV | PORT_SEND : PORT_RECV;
+}
+
+/* --- Reports of an opening connection ------------------------------------------------------------------ */
+
+static void conn_ready(struct port *p, unsigned events)
+{
+	struct myr_conn *c = (struct myr_conn *)p;
+
+	(void)events;
+	if (!(c->bits & C_DIALLING))
+		return;
+	c->bits &= ~(uint32_t)C_DIALLING;
+	c->bits |= C_MOVED;             /* a client may wait to be spoken to: idle_ms, not open_ms */
+	c->active = p->loop->now;
+	conn_schedule(c, conn_phase_due(c));
+	conn_wake(c);
+	conn_attention(c);
+}
+
+static void conn_failed(struct port *p, int err)
+{
+	conn_fail((struct myr_conn *)p, err);
+}
+
+static const struct port_ops conn_ops = {
+	.settle = conn_settle, .received = conn_received, .gather = conn_gather, .sent = conn_sent,
+	.ready = conn_ready, .failed = conn_failed, .released = conn_released,
+};
+
+/* --- The beginning ------------------------------------------------------------------------------------- */
+
+static size_t conn_size(size_t state)
+{
+	size_t n = (sizeof(struct myr_conn) + STATE_ALIGN - 1) / STATE_ALIGN * STATE_ALIGN;
+
+	return state > 0 ? n + state : sizeof(struct myr_conn);
+}
+
+void *myr_state(struct myr_conn *c)
+{
+	if (c->origin->service.state == 0)
+		return NULL;
+	return (uint8_t *)c + conn_size(1) - 1;
+}
+
+struct myr_conn *conn_new(struct myr_loop *l, const struct origin *o, int32_t handle, uint8_t port_flags,
+                          myr_id id, uint32_t number, int *err)
+{
+	struct myr_conn *c;
+
+	*err = -ENOMEM;
+	if (loop_timer_own(l) < 0)
+		goto fail_timer;
+	c = sys_calloc(1, conn_size(o->service.state));
+	if (c == NULL)
+		goto fail_memory;
+	c->port = (struct port){ .ops = &conn_ops, .loop = l, .handle = handle, .flags = port_flags };
+	c->bits = (port_flags & PORT_DIALLING ? (uint32_t)C_DIALLING : 0) | C_ATTENTION;
+	c->origin = o;
+	c->framing = o->service.framing;
+	c->timer.fire = conn_fire;
+	c->active = l->now;
+	c->id = id;
+	c->number = number;
+	if (id == 0 && slots_add(&l->slots, c, &c->id) < 0)
+		goto fail_slot;
+	*err = loop_attach(&c->port);
+	if (*err < 0)
+		goto fail_attach;
+	list_append(&l->conns, &c->link);
+	loop_timer(l, &c->timer, after(l->now, o->limits.open_ms));
+	loop_touch(&c->port);
+	*err = 0;
+	return c;
+fail_attach:
+	if (id == 0)
+		slots_remove(&l->slots, c->id);
+fail_slot:
+	free(c);
+fail_memory:
+	l->timer_owners--;
+fail_timer:
+	l->mover->discard(l, handle, port_flags);
+	return NULL;
+}
+
+struct myr_conn *conn_accept(struct myr_loop *l, const struct origin *o, int32_t handle, uint8_t port_flags,
+                             const struct sockaddr *a, socklen_t n, myr_id id, uint32_t number, int *err)
+{
+	struct myr_conn *c = conn_new(l, o, handle, port_flags, id, number, err);
+
+	if (c != NULL)
+		addr_from_sockaddr(&c->peer, a, n);
+	return c;
+}
+
+void conn_stop(struct myr_conn *c)
+{
+	c->bits |= C_STOPPING;
+	conn_attention(c);
+}
+
+void conn_cut(struct myr_conn *c)
+{
+	if (c->bits & (C_FAILED | C_OVER))
+		return;
+	c->bits |= C_RESET;
+	STAT_ADD(c->port.loop->stats->cut, 1);
+	conn_fail(c, MYR_STOP);
+}
+
+/* --- Tells --------------------------------------------------------------------------------------------- */
+
+static void conn_told(struct myr_conn *c, const void *p, size_t n)
+{
+	if (c->origin->service.on_tell != NULL)
+		c->origin->service.on_tell(c, p, n);
+	else if (c->framing != NULL)
+		myr_send(c, p, n);
+	else
+		myr_write(c, p, n);
+}
+
+void conn_tell(struct myr_conn *c, const void *p, size_t n)
+{
+	struct conn_more *m;
+	struct tell *t;
+
+	if (c->bits & (C_FAILED | C_OVER | C_CLOSING))
+		return;
+	if ((c->bits & C_STARTED) && !(c->bits & C_WRITING) && (c->more == NULL || c->more->tells == NULL)) {
+		conn_told(c, p, n);
+		return;
+	}
+	m = conn_more(c);
+	if (m == NULL || m->tells_bytes + n > TELLS_BYTES || (t = sys_malloc(sizeof *t + n)) == NULL)
+		return;                         /* at most once: this one is lost */
+	t->next = NULL;
+	t->n = n;
+	memcpy(t->bytes, p, n);
+	*m->tells_end = t;
+	m->tells_end = &t->next;
+	m->tells_bytes += n;
+	c->bits |= C_DUE;
+	conn_attention(c);
+}
+
+void conn_run_due(struct myr_conn *c)
+{
+	struct conn_more *m = c->more;
+
+	if ((c->bits & (C_DUE | C_WRITING)) != C_DUE)
+		return;
+	c->bits &= ~(uint32_t)C_DUE;
+	if (m->tick_late) {
+		m->tick_late = false;
+		conn_tick(c);
+	}
+	while (m->tells != NULL && !(c->bits & (C_FAILED | C_OVER | C_CLOSING))) {
+		struct tell *t = m->tells;
+
+		m->tells = t->next;
+		if (m->tells == NULL)
+			m->tells_end = &m->tells;
+		m->tells_bytes -= t->n;
+		conn_told(c, t->bytes, t->n);
+		free(t);
+	}
+}

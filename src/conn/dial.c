@@ -1,0 +1,217 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * dial.c - outgoing connections: myr_connect() for loops, myr_dial() for blocking code.
+ *
+ * A dialled connection lives in the caller's loop.  main() has none, so its thread gets one with
+ * the first myr_dial(); it is turned by whichever call waits, and goes with the last connection. */
+#include <errno.h>
+#include <string.h>
+
+#include "base/error.h"
+#include "conn/conn.h"
+#include "conn/solo.h"
+#include "io/sock.h"
+
+struct dialler {                        /* main()'s */
+	struct myr_loop loop;
+	struct task task;
+};
+
+static _Thread_local struct dialler *dialler;
+
+static struct myr_conn *dial(struct myr_loop *l, struct origin *o, const char *text, int *err)
+{
+	struct endpoint e;
+	struct addr peer;
+	struct myr_conn *c;
+	char why[200];
+	bool done = false;
+	int handle;
+
+	*err = endpoint_parse(&e, text, why, sizeof why);
+	if (*err < 0) {
+		fail(*err, "%s", why);
+		return NULL;
+	}
+	handle = l->mover->dial != NULL ? l->mover->dial(l, &e, &peer, &done) : sock_dial(&e, &peer, &done);
+	if (handle < 0) {
+		*err = handle;
+		return NULL;
+	}
+	c = conn_new(l, o, handle, done ? 0 : PORT_DIALLING, 0, (uint32_t)++l->numbers, err);
+	if (c == NULL) {
+		fail(*err, "cannot connect to %s: %s", text, myr_strerror(*err));
+		return NULL;
+	}
+	c->bits |= C_CLIENT | (done ? (uint32_t)C_MOVED : 0);
+	c->peer = peer;
+	return c;
+}
+
+static struct origin *dial_origin(const struct myr_loop *l, const struct myr_service *s, size_t size, void *arg,
+                                  int *err)
+{
+	struct origin *o = sys_malloc(sizeof *o);
+
+	if (o == NULL) {
+		*err = fail(-ENOMEM, "out of memory");
+		return NULL;
+	}
+	*err = origin_init(o, s, size, l->clients, arg);
+	if (*err < 0) {
+		free(o);
+		return NULL;
+	}
+	o->server = l->server;
+	o->owned = true;
+	return o;
+}
+
+int myr_connect_sized(struct myr_conn **out, struct myr_loop *l, const struct myr_service *s, size_t size,
+                      const char *endpoint, void *arg)
+{
+	struct origin *o;
+	struct myr_conn *c;
+	int err;
+
+	*out = NULL;
+	o = dial_origin(l, s, size, arg, &err);
+	if (o == NULL)
+		return err;
+	if (o->service.handle != NULL || o->service.setup != NULL)
+		o->runner = &runner_fiber;
+	c = dial(l, o, endpoint, &err);
+	if (c == NULL) {
+		free(o);
+		return err;
+	}
+	if (s == NULL)
+		c->bits |= C_PAUSED;    /* for myr_relay(): hold what comes before it */
+	*out = c;
+	return 0;
+}
+
+/* --- Blocking ---------------------------------------------------------------------------------- */
+
+static struct dialler *dialler_get(int *err)
+{
+	struct dialler *d = dialler;
+
+	if (d != NULL)
+		return d;
+	d = sys_malloc(sizeof *d);
+	if (d == NULL) {
+		*err = -ENOMEM;
+		return NULL;
+	}
+	*err = solo_open(&d->loop, false);
+	if (*err < 0) {
+		free(d);
+		return NULL;
+	}
+	task_init(&d->task, &runner_solo, &d->loop, NULL);
+	return dialler = d;
+}
+
+static void dialler_put(struct dialler *d)
+{
+	if (d == NULL || !list_empty(&d->task.dialled))
+		return;
+	while (!list_empty(&d->loop.conns))
+		loop_turn(&d->loop);
+	conn_loop_close(&d->loop);
+	free(d);
+	dialler = NULL;
+}
+
+/* Give a dialled connection back.  In a loop others turn it goes by itself; main() sees it off. */
+static void give_back(struct myr_conn *c)
+{
+	struct task *t = c->more->task;
+	bool mains = t != NULL && t->conn == NULL;
+
+	list_remove(&c->more->dialled);
+	c->more->task = c->more->reader = NULL;
+	conn_handler_left(c);
+	if (mains)
+		dialler_put(dialler);
+}
+
+int myr_dial(struct myr_conn **out, const char *endpoint, int ms)
+{
+	struct dialler *d = NULL;
+	struct task *t = task_current;
+	struct conn_more *m;
+	struct myr_conn *c;
+	struct origin *o;
+	int err = 0;
+
+	*out = NULL;
+	if ((t == NULL && loop_turning != NULL) || (t != NULL && t->locked))
+		return fail(-EDEADLK, "myr_dial() waits: it cannot be called in a callback or with the lock held");
+	if (t == NULL) {
+		d = dialler_get(&err);
+		if (d == NULL)
+			return err;
+		d->loop.now = clock_ms();
+		t = &d->task;
+	}
+	o = dial_origin(t->loop, NULL, 0, NULL, &err);
+	if (o == NULL)
+		goto fail_dialler;
+	c = dial(t->loop, o, endpoint, &err);
+	if (c == NULL) {
+		free(o);
+		goto fail_dialler;
+	}
+	c->bits |= C_OWNED;
+	m = conn_more(c);
+	if (m == NULL) {
+		err = -ENOMEM;
+		goto fail_dialler;      /* it has failed and goes by itself */
+	}
+	m->task = t;
+	m->reader = t->fiber != NULL ? t : NULL;
+	m->dialled_conn = c;
+	list_append(&t->dialled, &m->dialled);
+	if (c->bits & C_DIALLING) {
+		int64_t due = ms < 0 ? CLOCK_NEVER : t->loop->now + ms;
+
+		while (err == 0 && (c->bits & (C_DIALLING | C_FAILED)) == C_DIALLING)
+			err = conn_wait(c, due);
+	}
+	if (c->bits & C_FAILED)
+		err = c->error;
+	if (err < 0) {
+		fail(err, "cannot connect to %s: %s", endpoint, myr_strerror(err));
+		conn_abort(c);
+		give_back(c);
+		return err;
+	}
+	*out = c;
+	return 0;
+fail_dialler:
+	dialler_put(d);
+	return err;
+}
+
+void myr_close(struct myr_conn *c)
+{
+	const struct task *t;
+
+	conn_close(c);
+	if (!(c->bits & C_OWNED) || (c->bits & C_GIVEN_BACK))
+		return;
+	t = conn_waiter(c);
+	while (t != NULL && !t->locked && c->out.len > 0 && !(c->bits & (C_FAILED | C_OVER)))
+		if (conn_wait(c, CLOCK_NEVER) < 0)
+			break;
+	give_back(c);
+}
+
+void myr_abort(struct myr_conn *c)
+{
+	conn_abort(c);
+	if ((c->bits & C_OWNED) && !(c->bits & C_GIVEN_BACK))
+		give_back(c);
+}
