@@ -23,7 +23,7 @@ static inline size_t buf_len(const struct buf *b)
 
 static inline const uint8_t *buf_bytes(const struct buf *b)
 {
-	return b->mem + b->head;
+	return b->mem == NULL ? NULL : b->mem + b->head;
 }
 
 int  buf_append(struct buf *, const void *, size_t n);     /* 0 or -ENOMEM, and then unchanged */

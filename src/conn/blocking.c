@@ -88,6 +88,7 @@ void task_resume(struct task *t)
 	t->woken = true;
 	if (t->fiber == NULL)
 		return;                         /* solo: its own turn of the loop ends with this */
+	list_remove(&t->run.link);              /* it may have been woken as well */
 	task_current = t;
 	if (fiber_resume(t->fiber)) {
 		task_current = NULL;
@@ -125,8 +126,9 @@ static int fiber_start(struct myr_conn *c)
 
 static void fiber_wait(struct task *t)
 {
-	while (!t->woken)
+	do
 		fiber_yield(t->fiber);
+	while (!t->woken);
 }
 
 const struct runner runner_fiber = { .name = "fiber", .start = fiber_start, .wait = fiber_wait };
@@ -232,6 +234,7 @@ static ssize_t wait_input(struct myr_conn *c, void *dst, size_t n)
 	struct conn_more *m = c->more;
 	int err;
 
+	conn_input_short(c);
 	m->read_to = dst;
 	m->read_room = n;
 	m->read_got = 0;

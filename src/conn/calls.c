@@ -196,7 +196,8 @@ void conn_close(struct myr_conn *c)
 	c->active = c->port.loop->now;
 	if (c->origin->limits.close_ms >= 0)
 		conn_schedule(c, c->active + c->origin->limits.close_ms);
-	buf_done(&c->in);
+	if (c->more != NULL && c->more->task != NULL)
+		buf_done(&c->in);       /* a callback may be looking at it: theirs goes in conn_settle() */
 	conn_frame_clock(c, false);
 	conn_attention(c);
 }

@@ -237,11 +237,21 @@ static MYR_SLOW void conn_left_over(struct myr_conn *c, const uint8_t *b, size_t
 	conn_check_rest(c);
 }
 
+/* What there is is not enough for the handler: more is wanted, even above the mark. */
+void conn_input_short(struct myr_conn *c)
+{
+	if ((c->bits & C_IN_FULL) && buf_len(&c->in) < c->origin->limits.in_max) {
+		c->bits &= ~(uint32_t)C_IN_FULL;
+		loop_touch(&c->port);
+	}
+}
+
 /* Offer a callback handler all that is buffered. */
 static void conn_offer(struct myr_conn *c)
 {
 	if (buf_len(&c->in) > 0 && !(c->bits & C_NO_DELIVERY)) {
 		conn_input_taken(c, conn_hand_over(c, buf_bytes(&c->in), buf_len(&c->in)));
+		conn_input_short(c);
 		conn_check_rest(c);
 	}
 }
@@ -651,6 +661,8 @@ static MYR_SLOW void conn_settle_all(struct myr_conn *c)
 {
 	for (int i = 0; i < SETTLE_ROUNDS && (c->bits & C_ATTENTION); i++)
 		conn_attend(c);
+	if (c->bits & C_CLOSING)
+		buf_done(&c->in);
 	if (c->bits & C_ATTENTION)              /* a handler that always has one more wish: next turn */
 		conn_schedule(c, c->port.loop->now);
 	c->port.want = (uint8_t)conn_wants(c);
@@ -772,7 +784,8 @@ void conn_cut(struct myr_conn *c)
 		return;
 	c->bits |= C_RESET;
 	STAT_ADD(c->port.loop->stats->cut, 1);
-	conn_fail(c, MYR_STOP);
+	/* Not MYR_STOP for a blocking handler: that one it may ignore, and this one never stops. */
+	conn_fail(c, conn_is_blocking(c) ? -ECANCELED : MYR_STOP);
 }
 
 /* --- Tells --------------------------------------------------------------------------------------------- */

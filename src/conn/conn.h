@@ -161,6 +161,7 @@ static inline int conn_queue(struct myr_conn *c, const void *p, size_t n)
 void conn_attention(struct myr_conn *);                 /* conn_settle() will look at everything */
 void conn_schedule(struct myr_conn *, int64_t due);     /* the timer fires then, or before */
 void conn_input_taken(struct myr_conn *, size_t n);     /* n bytes of `in` have been used */
+void conn_input_short(struct myr_conn *);                /* what is buffered is not enough: read on */
 void conn_frame_clock(struct myr_conn *, bool partial); /* a partial frame is waiting, or none is */
 void conn_run_due(struct myr_conn *);                   /* ticks and tells that had to wait */
 void conn_handler_left(struct myr_conn *);              /* the blocking handler has returned */

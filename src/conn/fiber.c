@@ -67,6 +67,7 @@
 #ifndef MADV_GUARD_INSTALL
 #define MADV_GUARD_INSTALL 102
 #endif
+#define MADV_NONSENSE 0x4d5952
 #ifndef MAP_STACK
 #define MAP_STACK 0
 #endif
@@ -313,6 +314,15 @@ static bool guard_by_mprotect(struct slab *s, char *at, size_t page)
 	return false;
 }
 
+/* The best that we may try.  Emulators may say yes to any advice and do nothing; then they say so
+ * to this one as well. */
+static enum guard guard_best(void)
+{
+	if (!is_disabled("guard_install") && madvise(NULL, 0, MADV_NONSENSE) != 0)
+		return GUARD_INSTALLED;
+	return is_disabled("guard_mprotect") ? GUARD_CANARY : GUARD_MPROTECT;
+}
+
 /* Keep what is below the stack from being touched.  Steps down for good when that fails. */
 static void guard_stack(struct fiber_pool *p, struct slab *s, struct stack *stack)
 {
@@ -423,9 +433,8 @@ struct fiber_pool *fiber_pool_new(size_t stack)
 	p->per_slab = SLAB_STACKS;
 	while (p->per_slab > 1 && p->per_slab * p->stack > SLAB_BYTES)
 		p->per_slab /= 2;
-	if (is_disabled("guard_install"))
-		p->guard = is_disabled("guard_mprotect") ? GUARD_CANARY : GUARD_MPROTECT;
-	/* One at once, to find out how it can be guarded. */
+	p->guard = guard_best();
+	/* One slab at once, to find out how it can be guarded. */
 	if (!slab_add(p)) {
 		free(p);
 		return NULL;

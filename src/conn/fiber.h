@@ -26,7 +26,8 @@
 struct fiber;
 struct fiber_pool;
 
-struct fiber_pool *fiber_pool_new(size_t stack);        /* NULL: out of memory */
+/* Bytes of each stack, rounded to pages, 16 KiB to 1 GiB; 0: FIBER_STACK.  NULL: out of memory. */
+struct fiber_pool *fiber_pool_new(size_t stack);
 void fiber_pool_free(struct fiber_pool *);              /* all fibers have been freed */
 const char *fiber_pool_guard(const struct fiber_pool *);        /* "guarded", "mprotect" or "canary" */
 

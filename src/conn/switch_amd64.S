@@ -11,7 +11,7 @@
  * We leave by a jump: the processor predicts a return to the place we were called from, which is
  * always wrong here and costs half as much again.  Shadow stacks cannot follow either; there is
  * no property note, so the linker leaves them off for the program. */
-#include "switch.h"
+#include "conn/switch.h"
 
 #if SWITCH_AMD64
 

@@ -10,7 +10,7 @@
  *
  * We leave by a return, unlike on amd64: a jump would need a landing pad behind every call where
  * branch targets are enforced.  So the file can be marked as fit for that, and is. */
-#include "switch.h"
+#include "conn/switch.h"
 
 #if SWITCH_ARM64
 

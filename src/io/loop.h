@@ -19,7 +19,8 @@
 #include "base/slots.h"
 #include "io/mover.h"
 
-#define LOOP_EVENTS 64                  /* events taken from the mover in one turn */
+#define LOOP_EVENTS 1024                /* events a selector may report in one turn: poll and select pay for
+                                           a look at every descriptor, so they report many (epoll: 64) */
 #define LOOP_SCRATCH 65536              /* bytes lent in one report, at most */
 #define LOOP_POSTS_BYTES (4u << 20)     /* posted bytes that may wait in one loop's mailbox */
 
