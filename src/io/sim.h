@@ -37,8 +37,8 @@ int64_t  sim_now(const struct sim *);
 uint64_t sim_seed(const struct sim *);
 uint64_t sim_random(struct sim *);      /* the one generator; also for whoever drives the world */
 uint64_t sim_hash(const struct sim *);  /* of everything that happened so far */
-/* The clock jumps to the next moment at which something is due, at most to `until`; false: nothing
- * is due.  Loops do this by themselves when they are alone in a world (workers == 1). */
+/* The clock jumps to the next moment at which something is due in any loop, at most to `until`; true:
+ * something is due now.  A loop does this by itself unless the world is shared. */
 bool     sim_advance(struct sim *, int64_t until);
 /* Whether a turn of this loop would do something now, without time passing. */
 bool     sim_has_work(struct sim *, struct myr_loop *);
