@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * banner.c - the screen of a server that starts.  It says which addresses are open to whom. */
+#include "cli/banner.h"
+
+#include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
+#include <syslog.h>
+#include <unistd.h>
+
+#include "cli/commands.h"
+#include "cli/say.h"
+#include "cli/text.h"
+
+static char engine_note[512];           /* "epoll; not io_uring: ..." */
+static bool shown;
+
+static bool banner_is_wanted(void)
+{
+	return say_level >= LOG_NOTICE && isatty(STDERR_FILENO);
+}
+
+void banner_log(int level, const char *line, void *arg)
+{
+	static const char engine[] = "engine ";
+
+	if (!shown && banner_is_wanted() && strncmp(line, engine, sizeof engine - 1) == 0)
+		snprintf(engine_note, sizeof engine_note, "%s", line + sizeof engine - 1);
+	else
+		say_log(level, line, arg);
+}
+
+static bool starts(const char *text, const char *with)
+{
+	return strncmp(text, with, strlen(with)) == 0;
+}
+
+static const char *banner_reach(const char *address)
+{
+	if (starts(address, "unix:"))
+		return "processes of this machine";
+	if (starts(address, "tcp:127.") || starts(address, "tcp:[::1]:"))
+		return "this machine only";
+	if (starts(address, "tcp::"))
+		return "OPEN on all addresses of this machine";
+	if (starts(address, "tcp:0.0.0.0:"))
+		return "OPEN on all IPv4 addresses of this machine";
+	if (starts(address, "tcp:[::]:"))
+		return "OPEN on all IPv6 addresses of this machine";
+	return "OPEN to whoever reaches this address";
+}
+
+static void banner_limits(const struct banner *b)
+{
+	char files[TEXT_NUMBER], before[TEXT_NUMBER];
+
+	fprintf(stderr, "  limits  ");
+	if (b->most)
+		fprintf(stderr, "%s connections; ", b->most);
+	fprintf(stderr, "%s open files", text_number(files, b->files));
+	if (b->files != b->files_before)
+		fprintf(stderr, ", raised from %s", text_number(before, b->files_before));
+	fputc('\n', stderr);
+}
+
+/* "tcp:127.0.0.1:50007" is 50007 to myriad connect. */
+static const char *banner_short(const char *address)
+{
+	static const char here[] = "tcp:127.0.0.1:";
+
+	return starts(address, here) ? address + sizeof here - 1 : starts(address, "tcp:") ? address + 4 : address;
+}
+
+void banner_show(const struct banner *b)
+{
+	if (!banner_is_wanted())
+		return;
+	shown = true;
+	fprintf(stderr, "myriad %s  %s: %s\n", main_number(), b->service->name, b->service->about);
+	for (size_t i = 0; i < b->listeners; i++) {
+		const char *address = myr_server_address(b->server, (int)i);
+
+		fprintf(stderr, "  listen  %-24s %s\n", address, banner_reach(address));
+	}
+	fprintf(stderr, "  engine  %s\n  workers %s\n", b->engine ? b->engine : engine_note, b->workers);
+	banner_limits(b);
+	fprintf(stderr, "Ctrl-C stops it.  Try:  myriad connect %s\n", banner_short(myr_server_address(b->server, 0)));
+}

@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * commands.h - the commands: argv[0] is the command's name; each returns the exit status. */
+#ifndef CLI_COMMANDS_H
+#define CLI_COMMANDS_H
+
+int serve_main   (int argc, char **argv);
+int connect_main (int argc, char **argv);
+int engines_main (int argc, char **argv);
+int services_main(int argc, char **argv);
+
+void services_print(void);              /* for serve --list, too */
+const char *main_number(void);          /* the version */
+
+#endif
