@@ -13,8 +13,15 @@
 #include "cli/say.h"
 #include "cli/text.h"
 
-static char engine_note[512];           /* "epoll; not io_uring: ..." */
+#define ENGINE "engine "
+
+static char engine_note[512];           /* "engine epoll; not io_uring: ..." */
 static bool shown;
+
+static bool starts(const char *text, const char *with)
+{
+	return strncmp(text, with, strlen(with)) == 0;
+}
 
 static bool banner_is_wanted(void)
 {
@@ -23,17 +30,10 @@ static bool banner_is_wanted(void)
 
 void banner_log(int level, const char *line, void *arg)
 {
-	static const char engine[] = "engine ";
-
-	if (!shown && banner_is_wanted() && strncmp(line, engine, sizeof engine - 1) == 0)
-		snprintf(engine_note, sizeof engine_note, "%s", line + sizeof engine - 1);
+	if (!shown && starts(line, ENGINE))
+		snprintf(engine_note, sizeof engine_note, "%s", line);
 	else
 		say_log(level, line, arg);
-}
-
-static bool starts(const char *text, const char *with)
-{
-	return strncmp(text, with, strlen(with)) == 0;
 }
 
 static const char *banner_reach(const char *address)
@@ -74,16 +74,19 @@ static const char *banner_short(const char *address)
 
 void banner_show(const struct banner *b)
 {
-	if (!banner_is_wanted())
-		return;
 	shown = true;
+	if (!banner_is_wanted()) {
+		if (*engine_note)
+			say_log(LOG_NOTICE, engine_note, NULL);
+		return;
+	}
 	fprintf(stderr, "myriad %s  %s: %s\n", main_number(), b->service->name, b->service->about);
 	for (size_t i = 0; i < b->listeners; i++) {
 		const char *address = myr_server_address(b->server, (int)i);
 
 		fprintf(stderr, "  listen  %-24s %s\n", address, banner_reach(address));
 	}
-	fprintf(stderr, "  engine  %s\n  workers %s\n", b->engine ? b->engine : engine_note, b->workers);
+	fprintf(stderr, "  engine  %s\n  workers %s\n", b->engine ? b->engine : engine_note + strlen(ENGINE), b->workers);
 	banner_limits(b);
 	fprintf(stderr, "Ctrl-C stops it.  Try:  myriad connect %s\n", banner_short(myr_server_address(b->server, 0)));
 }

@@ -17,10 +17,10 @@ struct banner {
 	rlim_t files, files_before;
 };
 
-/* On a terminal, unless --quiet.  Standard error. */
+/* On standard error; unless that is a terminal, no more than which engine was taken. */
 void banner_show(const struct banner *);
-/* A server's log function.  On a terminal the banner tells which engine was taken, and why: what the
- * library logs about it before the banner is kept for that. */
+/* A server's log function.  Which engine was taken, and why, is kept for the banner: it would only
+ * be in the way if the start fails. */
 void banner_log(int level, const char *line, void *arg);
 
 #endif

@@ -9,7 +9,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <syslog.h>
 #include <unistd.h>
 
@@ -47,7 +46,6 @@ struct session {
 	struct myr_conn *conn;          /* NULL once it is over */
 	int  eol;
 	bool terminal;                  /* standard output is one */
-	bool polled;                    /* standard input can be waited for; a file can not, and need not */
 	bool open, input_over, deaf;    /* deaf: nobody reads our output any more */
 	bool after_cr;                  /* the last byte of input was '\r' */
 	int  why;
@@ -75,56 +73,40 @@ static size_t session_end_lines(struct session *s, char *dst, const char *p, siz
 static void session_input_over(struct session *s)
 {
 	s->input_over = true;
-	if (s->polled)
-		myr_watch(s->loop, STDIN_FILENO, 0, NULL, NULL);
+	myr_watch(s->loop, STDIN_FILENO, 0, NULL, NULL);
 	if (s->conn)
 		myr_write_eof(s->conn);
-}
-
-/* One piece of input; false: there is no more for now. */
-static bool session_take(struct session *s)
-{
-	char piece[PIECE], lines[2 * PIECE];
-	ssize_t n = read(STDIN_FILENO, piece, sizeof piece);
-
-	if (n < 0 && (errno == EINTR || errno == EAGAIN))
-		return false;
-	if (n <= 0) {
-		if (n < 0)
-			say_error(COMMAND, "cannot read standard input: %s", myr_strerror(-errno));
-		session_input_over(s);
-		return false;
-	}
-	return myr_write(s->conn, lines, session_end_lines(s, lines, piece, (size_t)n)) >= 0;
 }
 
 static void session_typed(struct myr_loop *l, int fd, unsigned events, void *arg)
 {
 	struct session *s = arg;
+	char piece[PIECE], lines[2 * PIECE];
+	ssize_t n = read(fd, piece, sizeof piece);
 
 	(void)events;
-	session_take(s);
-	if (s->conn && !s->input_over && myr_full(s->conn))
+	if (n < 0 && (errno == EINTR || errno == EAGAIN))
+		return;
+	if (n < 0)
+		say_error(COMMAND, "cannot read standard input: %s", myr_strerror(-errno));
+	if (n <= 0) {
+		session_input_over(s);
+		return;
+	}
+	myr_write(s->conn, lines, session_end_lines(s, lines, piece, (size_t)n));
+	if (myr_full(s->conn))
 		myr_watch(l, fd, 0, NULL, NULL);        /* until on_room */
 }
 
-static void session_pump(struct myr_conn *c)
+static void session_listen(struct myr_conn *c)
 {
 	struct session *s = myr_arg(c);
+	int err = s->input_over ? 0 : myr_watch(s->loop, STDIN_FILENO, MYR_READ, session_typed, s);
 
-	if (s->input_over)
-		return;
-	if (s->polled) {
-		int err = myr_watch(s->loop, STDIN_FILENO, MYR_READ, session_typed, s);
-
-		if (err < 0) {
-			say_error(COMMAND, "cannot wait for standard input: %s", myr_strerror(err));
-			session_input_over(s);
-		}
-		return;
+	if (err < 0) {
+		say_error(COMMAND, "cannot wait for standard input: %s", myr_strerror(err));
+		session_input_over(s);
 	}
-	while (!myr_full(c) && session_take(s))
-		;
 }
 
 /* --- To standard output --------------------------------------------------------------------------- */
@@ -189,7 +171,7 @@ static void session_open(struct myr_conn *c)
 	s->open = true;
 	if (isatty(STDIN_FILENO) && isatty(STDERR_FILENO) && say_level >= LOG_NOTICE)
 		fprintf(stderr, "connected to %s; Ctrl-D ends\n", s->name);
-	session_pump(c);
+	session_listen(c);
 }
 
 static void session_close(struct myr_conn *c, int why)
@@ -200,12 +182,12 @@ static void session_close(struct myr_conn *c, int why)
 	s->conn = NULL;
 	if (!s->deaf)
 		s->why = why;
-	if (!s->input_over && s->polled)
+	if (!s->input_over)
 		myr_watch(s->loop, STDIN_FILENO, 0, NULL, NULL);
 }
 
 static const struct myr_service session_service = {
-	.name = "connect", .on_open = session_open, .on_data = session_hear, .on_room = session_pump,
+	.name = "connect", .on_open = session_open, .on_data = session_hear, .on_room = session_listen,
 	.on_close = session_close,
 };
 
@@ -228,20 +210,12 @@ static int session_result(struct session *s)
 	return EXIT_FAILED;
 }
 
-/* A regular file or a device like /dev/null is always ready, and epoll refuses it. */
-static bool session_can_poll(void)
-{
-	struct stat st;
-
-	return fstat(STDIN_FILENO, &st) == 0 &&
-		(S_ISFIFO(st.st_mode) || S_ISSOCK(st.st_mode) || isatty(STDIN_FILENO));
-}
-
 static int session_run(struct session *s, const struct opt_value *v)
 {
-	/* Somebody who thinks before typing is not idle; only --timeout ends that. */
+	/* poll: enough for two descriptors, and unlike epoll it takes a file as standard input.
+	 * Somebody who thinks before typing is not idle: only --timeout ends that. */
 	const struct myr_config config = {
-		.log = say_log, .idle_ms = (int)v[C_TIMEOUT].n,
+		.engine = "poll", .log = say_log, .idle_ms = (int)v[C_TIMEOUT].n,
 		.open_ms = v[C_TIMEOUT].n == OPT_WORD ? 0 : (int)v[C_TIMEOUT].n,
 	};
 	int err = myr_loop_new(&s->loop, &config), status;
@@ -265,8 +239,7 @@ static int session_run(struct session *s, const struct opt_value *v)
 
 static int connect_to(const struct opt_value *v, char **args, int args_n)
 {
-	struct session s = { .endpoint = args[0], .eol = (int)v[C_EOL].n, .terminal = isatty(STDOUT_FILENO),
-	                     .polled = session_can_poll() };
+	struct session s = { .endpoint = args[0], .eol = (int)v[C_EOL].n, .terminal = isatty(STDOUT_FILENO) };
 
 	if (args_n == 0)
 		say_error(COMMAND, "connect to what?");

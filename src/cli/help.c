@@ -147,13 +147,23 @@ void help_full(const struct command *cmd)
 	       "130 interrupted.\n");
 }
 
+static const char *help_unset(enum opt_kind kind)
+{
+	switch (kind) {
+	case OPT_SWITCH: return "no";
+	case OPT_TEXT:
+	case OPT_LIST:   return "-";
+	default:         return "auto";         /* the library works it out */
+	}
+}
+
 void help_config(const struct command *cmd, const struct opt_value *values)
 {
 	static const char *const words[] = { "default", "environment", "command line" };
 
 	for (size_t i = 0; i < cmd->opts_n; i++) {
 		const struct opt_value *v = &values[i];
-		const char *text = v->text ? v->text : cmd->opts[i].kind == OPT_SWITCH ? "no" : "-";
+		const char *text = v->text ? v->text : help_unset(cmd->opts[i].kind);
 		char variable[64] = "";
 
 		if (v->from == FROM_ENVIRONMENT)

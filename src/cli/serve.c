@@ -31,12 +31,12 @@ enum {
 	S_SIM_CLIENTS, S_QUIET, S_VERBOSE, S_LIST, S_CHECK, S_COUNT
 };
 
-#define SIZE_OPT(n, least, def, what) { .name = n, .kind = OPT_SIZE, .arg = "SIZE", .word = "none", \
-	.min = least, .max = 1 << 30, .standard = def, .about = what }
+#define SIZE_OPT(n, least, def, what, ...) { .name = n, .kind = OPT_SIZE, .arg = "SIZE", .word = "none", \
+	.min = least, .max = 1 << 30, .standard = def, .about = what, __VA_ARGS__ }
 #define TIME_OPT(n, def, what) { .name = n, .kind = OPT_DURATION, .arg = "TIME", .word = "none", \
 	.min = 1, .max = WEEK_MS, .standard = def, .about = what }
-#define COUNT_OPT(n, what) { .name = n, .kind = OPT_COUNT, .arg = "N", .word = "none", \
-	.min = 1, .max = 10000000, .about = what }
+#define COUNT_OPT(n, what, ...) { .name = n, .kind = OPT_COUNT, .arg = "N", .word = "none", \
+	.min = 1, .max = 10000000, .about = what, __VA_ARGS__ }
 
 /* The defaults are the library's; without one here, the library works it out. */
 static const struct opt table[S_COUNT] = {
@@ -47,11 +47,11 @@ static const struct opt table[S_COUNT] = {
 	[S_WORKERS] = { .name = "workers", .letter = 'w', .kind = OPT_COUNT, .arg = "N|auto", .word = "auto",
 		.min = 1, .max = 1024, .standard = "1", .about = "loops side by side; auto: one for each processor" },
 	[S_PROCESSES] = { .name = "processes", .kind = OPT_SWITCH, .about = "workers are processes, not threads" },
-	[S_MAX_CONNS] = COUNT_OPT("max-conns", "connections at a time, all workers together"),
+	[S_MAX_CONNS] = COUNT_OPT("max-conns", "connections at a time, all workers together", .group = "Limits of the server"),
 	[S_MAX_PER_PEER] = COUNT_OPT("max-conns-per-peer", "connections at a time from one address"),
 	[S_ACCEPT_RATE] = COUNT_OPT("accept-rate", "new connections a second"),
 	[S_DRAIN] = TIME_OPT("drain-timeout", "30s", "for all connections to end, when stopped; then they are cut"),
-	[S_IN_MAX] = SIZE_OPT("in-max", 1, "256k", "input that waits to be used"),
+	[S_IN_MAX] = SIZE_OPT("in-max", 1, "256k", "input that waits to be used", .group = "Limits of each connection"),
 	[S_OUT_HIGH] = SIZE_OPT("out-high", 1, "256k", "with so much output queued nothing more is read"),
 	[S_OUT_LOW] = SIZE_OPT("out-low", 0, "64k", "... until only so much is left"),
 	[S_OUT_MAX] = SIZE_OPT("out-max", 1, "16M", "with so much output queued the connection ends"),
@@ -62,7 +62,7 @@ static const struct opt table[S_COUNT] = {
 	[S_STACK] = { .name = "stack-size", .kind = OPT_SIZE, .arg = "SIZE", .min = 16 << 10, .max = 64 << 20,
 		.standard = "256k", .about = "stack of a blocking handler on an event engine" },
 	[S_SIM_CLIENTS] = { .name = "sim-clients", .kind = OPT_COUNT, .arg = "N", .min = 1, .max = 10000,
-		.standard = "100", .about = "simulated clients, with --engine sim or sim:SEED" },
+		.standard = "100", .about = "simulated clients, with --engine sim or sim:SEED", .group = "More" },
 	[S_QUIET] = { .name = "quiet", .letter = 'q', .kind = OPT_SWITCH, .about = "say only what is wrong" },
 	[S_VERBOSE] = { .name = "verbose", .letter = 'v', .kind = OPT_SWITCH, .about = "say more, also of connections" },
 	[S_LIST] = { .name = "list", .kind = OPT_SWITCH, .about = "list the services" },

@@ -67,8 +67,7 @@ static int write_bytes(struct myr_conn *c, const uint8_t *p, size_t n)
 
 		if (sent > 0) {
 			STAT_ADD(c->port.loop->stats->bytes_out, sent);
-			c->active = c->port.loop->now;
-			c->bits |= C_MOVED;
+			conn_moved(c);
 		}
 		p += sent;
 		n -= sent;

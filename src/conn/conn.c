@@ -85,6 +85,13 @@ static int64_t conn_phase_due(const struct myr_conn *c)
 	return after(c->active, c->bits & C_MOVED ? l->idle_ms : l->open_ms);
 }
 
+/* The first byte: the deadline of an idle connection may come before the one it had until now. */
+MYR_SLOW void conn_first_move(struct myr_conn *c)
+{
+	c->bits |= C_MOVED;
+	conn_schedule(c, conn_phase_due(c));
+}
+
 static void conn_phase_expired(struct myr_conn *c)
 {
 	/* Everything was sent and only the peer's own end is missing: that is a clean end. */
@@ -167,7 +174,7 @@ static size_t conn_hand_over(struct myr_conn *c, const uint8_t *b, size_t n)
 	const struct myr_service *s = &c->origin->service;
 	size_t used = 0;
 
-	while (used < n && !(c->bits & C_NO_DELIVERY)) {
+	while (used < n && !(c->bits & (C_NO_DELIVERY | C_RELAYED))) {
 		struct myr_bytes frame;
 		ssize_t k;
 
@@ -203,7 +210,7 @@ static void conn_check_rest(struct myr_conn *c)
 {
 	size_t n = buf_len(&c->in);
 
-	if (c->bits & C_NO_DELIVERY)
+	if (c->bits & (C_NO_DELIVERY | C_RELAYED))
 		return;
 	if (c->framing != NULL && n > 0)
 		conn_frame_clock(c, true);
@@ -305,10 +312,12 @@ static MYR_SLOW void conn_received_any(struct myr_conn *c, const uint8_t *b, siz
 	STAT_ADD(c->port.loop->stats->bytes_in, n);
 	if (c->bits & (C_CLOSING | C_FAILED | C_OVER))
 		return;                         /* thrown away, and no reason to stay longer */
-	c->active = c->port.loop->now;
-	c->bits |= C_MOVED;
+	conn_moved(c);
 	if (c->bits & C_RELAYED) {
-		conn_pass_on(c, b, n);
+		if (buf_len(&c->in) == 0)
+			conn_pass_on(c, b, n);
+		else
+			conn_keep(c, b, n);     /* what came before the relay goes first: conn_relay_settle() */
 	} else if (conn_is_blocking(c)) {
 		conn_received_blocking(c, b, n);
 	} else if (buf_len(&c->in) == 0 && !(c->bits & C_NO_DELIVERY)) {
@@ -352,8 +361,7 @@ static void conn_sent(struct port *p, size_t n)
 	if (n > 0) {
 		outq_consume(&c->out, &p->loop->chunks, n);
 		STAT_ADD(p->loop->stats->bytes_out, n);
-		c->active = p->loop->now;
-		c->bits |= C_MOVED;
+		conn_moved(c);
 	}
 	if (n == 0 || (c->bits & (C_CLOSING | C_FIN_WANTED | C_STOPPING | C_FLUSHING | C_CHOKED)))
 		conn_sent_unusual(c, n);
@@ -401,8 +409,7 @@ static void conn_received(struct port *p, const uint8_t *b, size_t n)
 		conn_received_any(c, b, n);
 	} else {
 		STAT_ADD(p->loop->stats->bytes_in, n);
-		c->active = p->loop->now;
-		c->bits |= C_MOVED;
+		conn_moved(c);
 		if (conn_is_blocking(c)) {
 			conn_received_blocking(c, b, n);
 		} else {
@@ -688,9 +695,7 @@ static void conn_ready(struct port *p, unsigned events)
 	if (!(c->bits & C_DIALLING))
 		return;
 	c->bits &= ~(uint32_t)C_DIALLING;
-	c->bits |= C_MOVED;             /* a client may wait to be spoken to: idle_ms, not open_ms */
-	c->active = p->loop->now;
-	conn_schedule(c, conn_phase_due(c));
+	conn_moved(c);                  /* a client may wait to be spoken to: idle_ms, not open_ms */
 	conn_wake(c);
 	conn_attention(c);
 }

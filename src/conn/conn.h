@@ -160,6 +160,15 @@ static inline int conn_queue(struct myr_conn *c, const void *p, size_t n)
 
 void conn_attention(struct myr_conn *);                 /* conn_settle() will look at everything */
 void conn_schedule(struct myr_conn *, int64_t due);     /* the timer fires then, or before */
+void conn_first_move(struct myr_conn *);
+/* A byte has come or gone. */
+static inline void conn_moved(struct myr_conn *c)
+{
+	c->active = c->port.loop->now;
+	if (!(c->bits & C_MOVED))
+		conn_first_move(c);
+}
+
 void conn_input_taken(struct myr_conn *, size_t n);     /* n bytes of `in` have been used */
 void conn_input_short(struct myr_conn *);                /* what is buffered is not enough: read on */
 void conn_frame_clock(struct myr_conn *, bool partial); /* a partial frame is waiting, or none is */

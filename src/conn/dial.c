@@ -43,7 +43,9 @@ static struct myr_conn *dial(struct myr_loop *l, struct origin *o, const char *t
 		fail(*err, "cannot connect to %s: %s", text, myr_strerror(*err));
 		return NULL;
 	}
-	c->bits |= C_CLIENT | (done ? (uint32_t)C_MOVED : 0);
+	c->bits |= C_CLIENT;
+	if (done)
+		conn_moved(c);
 	c->peer = peer;
 	return c;
 }

@@ -289,7 +289,7 @@ static void wind_up(struct port *p)
 	struct ring *r = &uring_of(p)->ring;
 	struct io_uring_sqe *sqe;
 
-	if (p->armed & (PORT_CANCEL | PORT_CLOSE))
+	if ((p->armed & (PORT_CANCEL | PORT_CLOSE)) || (p->flags & PORT_RELEASED))
 		return;
 	if (p->armed != 0) {
 		cancel_one(p);

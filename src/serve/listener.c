@@ -98,6 +98,14 @@ static void listener_park(struct listener *l, const struct accepted *a)
 	memcpy(&p->address, a->address, p->len);
 }
 
+/* Busy from now on: what this turn would still accept is for workers that are not. */
+static void listener_hush_all(struct worker *w)
+{
+	for (unsigned i = 0; i < w->n_listeners; i++)
+		w->listeners[i].port.want = 0;
+	worker_look(w);
+}
+
 static void listener_dispatch(struct listener *l, const struct accepted *a, uint64_t key)
 {
 	struct worker *w = l->worker;
@@ -105,6 +113,8 @@ static void listener_dispatch(struct listener *l, const struct accepted *a, uint
 
 	if (err == 0) {
 		STAT_ADD(w->row->stats.accepted, 1);
+		if (w->server->engine->traits & ONE_AT_A_TIME)
+			listener_hush_all(w);
 		return;
 	}
 	board_leave(w->server->board, w->row, key);
@@ -181,10 +191,12 @@ static unsigned listener_room(const struct listener *l)
 	const struct myr_server *v = w->server;
 	unsigned room = board_room(v->board);
 
-	if (v->engine->traits & ONE_AT_A_TIME)
-		return room > 0 && !worker_is_busy(w) ? 1 : 0;
+	if (worker_is_busy(w))
+		return 0;
 	if (room == 0 && l->site->origin.service.full != NULL)
 		return REFUSING_MAX - least(w->refusing, REFUSING_MAX);
+	if (v->engine->traits & ONE_AT_A_TIME)
+		return room > 0 ? 1 : 0;
 	return listener_share(l, room);
 }
 

@@ -81,11 +81,14 @@ static unsigned default_conns_max(const struct myr_server *v)
 	return n < 1 ? 1 : (unsigned)n;
 }
 
+#define PER_PEER_LEAST 64u
+
 static unsigned default_per_peer(unsigned conns_max)
 {
 	uint64_t n = (uint64_t)(conns_max == BOARD_NO_LIMIT ? CONNS_MAX : conns_max) * 3 / 4;
 
-	return n < 1 ? 1 : (unsigned)n;
+	/* In a small house one guest may take every seat. */
+	return n < PER_PEER_LEAST ? conns_max : (unsigned)n;
 }
 
 static int processors(void)
@@ -127,7 +130,8 @@ static void resolve_say(const struct myr_server *v)
 	for (e = engine_table(&n); e != v->engine; e++)
 		if (at < sizeof why)
 			at += (size_t)snprintf(why + at, sizeof why - at, "; not %s: %s", e->name, engine_why_not(e));
-	log_line(&v->log, 0, LOG_NOTICE, "engine %s%s", v->engine->name, why);
+	if (at > 0)
+		log_line(&v->log, 0, LOG_NOTICE, "engine %s%s", v->engine->name, why);
 }
 
 static int resolve_engine(struct myr_server *v)

@@ -23,7 +23,7 @@
 #define NAMES_NOWHERE 0xfffe            /* slots.worker of loops that nobody can send tells to */
 
 struct site {
-	struct origin origin;           /* first: connections find their site by it */
+	struct origin origin;
 	struct origin refusal;          /* of those above conns_max when service.full is set */
 	struct myr_server *server;
 	struct endpoint endpoint;

@@ -72,7 +72,8 @@ int simulate_run(struct myr_server *v)
 	if (err == 0)
 		simulate_live(v);
 	for (unsigned i = 0; i < started; i++) {
-		worker_stop(&v->workers[i], 2);
+		if (err < 0)
+			worker_stop(&v->workers[i], 2);
 		worker_finish(&v->workers[i]);
 	}
 	log_line(&v->log, 0, LOG_NOTICE, "sim: seed %" PRIu64 ", hash %016" PRIx64 ", %" PRId64 " virtual ms",

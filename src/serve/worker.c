@@ -50,10 +50,22 @@ void worker_conn_ended(struct myr_conn *c)
 	worker_left(c->port.loop->worker, addr_peer_key(&c->peer));
 }
 
+/* Will the next accept fail like this one?  Everything else is that connection's own bad luck. */
+static bool error_stays(int err)
+{
+	switch (err) {
+	case -EMFILE: case -ENFILE: case -ENOBUFS: case -ENOMEM: case -EAGAIN:
+	case -EBADF: case -EINVAL: case -ENOTSOCK:      /* somebody has closed or shut down the socket */
+		return true;
+	default:
+		return false;
+	}
+}
+
 void worker_pause(struct worker *w, int err)
 {
-	if (err != -EMFILE && err != -ENFILE && err != -ENOBUFS && err != -ENOMEM && err != -EAGAIN)
-		return;                 /* that connection's own bad luck */
+	if (!error_stays(err))
+		return;
 	w->paused_until = w->loop.now + PAUSE_MS;
 	worker_look(w);
 	if (w->loop.now >= w->said_paused + SAY_MS) {
@@ -261,7 +273,7 @@ void worker_finish(struct worker *w)
 	if (w->has_unjoined)
 		pthread_join(w->unjoined, NULL);
 	w->has_unjoined = false;
-	while (w->n_started > 0) {
+	while (w->n_started > 0 && !w->gave_up) {       /* who was left behind may still use what it made */
 		const struct origin *o = &w->server->sites[--w->n_started]->origin;
 
 		if (o->service.stop != NULL)

@@ -20,7 +20,7 @@ static void report(struct myr_conn *c, int why)
 	const uint64_t *total = myr_state(c);
 
 	(void)why;
-	myr_log(c, LOG_DEBUG, "threw away %" PRIu64 " bytes", *total);
+	myr_log(c, LOG_INFO, "threw away %" PRIu64 " bytes", *total);
 }
 
 const struct myr_service service_discard = {
