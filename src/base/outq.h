@@ -65,15 +65,13 @@ static inline int outq_append(struct outq *q, struct chunk_pool *pool, const voi
 	return 0;
 }
 
-/* Drop n <= len bytes from the front: they have left. */
-static inline void outq_consume(struct outq *q, struct chunk_pool *pool, size_t n)
+/* The queue's only chunk has left whole. */
+static inline void outq_consume_only(struct outq *q, struct chunk_pool *pool)
 {
 	struct chunk *c = q->first;
 
-	assert(n <= q->len);
-	if (n != q->len || c == NULL || c->next != NULL || c->room != CHUNK_SMALL ||
-	    pool->n_small >= CHUNK_POOL_SMALL) {
-		outq_consume_some(q, pool, n);
+	if (c->room != CHUNK_SMALL || pool->n_small >= CHUNK_POOL_SMALL) {
+		outq_consume_some(q, pool, q->len);
 		return;
 	}
 	q->first = q->last = NULL;
@@ -81,6 +79,18 @@ static inline void outq_consume(struct outq *q, struct chunk_pool *pool, size_t 
 	c->next = pool->small;
 	pool->small = c;
 	pool->n_small++;
+}
+
+/* Drop n <= len bytes from the front: they have left. */
+static inline void outq_consume(struct outq *q, struct chunk_pool *pool, size_t n)
+{
+	struct chunk *c = q->first;
+
+	assert(n <= q->len);
+	if (n != q->len || c == NULL || c->next != NULL)
+		outq_consume_some(q, pool, n);
+	else
+		outq_consume_only(q, pool);
 }
 
 #endif

@@ -25,12 +25,14 @@ static void help_head(const struct command *cmd)
 static void help_text(size_t at, const char *text)
 {
 	while (*text) {
-		size_t room = WIDTH - COLUMN, n = strlen(text);
+		size_t room = WIDTH - COLUMN, n = strlen(text), shown;
 
 		if (n > room)
 			for (n = room; n > 0 && text[n] != ' '; n--)
 				;
-		printf("%*s%.*s\n", (int)(at < COLUMN ? COLUMN - at : 0), "", (int)n, text);
+		for (shown = n; shown > 0 && text[shown - 1] == ' '; shown--)
+			;
+		printf("%*s%.*s\n", (int)(at < COLUMN ? COLUMN - at : 0), "", (int)shown, text);
 		text += n;
 		text += strspn(text, " ");
 		at = 0;

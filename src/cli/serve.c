@@ -72,8 +72,8 @@ static const struct opt table[S_COUNT] = {
 static const struct command command = {
 	.name = COMMAND, .arguments = "SERVICE [ENDPOINT...]",
 	.about = "Runs a service until Ctrl-C",
-	.examples = { "myriad serve echo                    on port 50007 of this machine",
-	              "myriad serve reverse :7000 -e thread on port 7000 of all addresses, a thread for each client" },
+	.examples = { "myriad serve echo                      on port 50007 of this machine",
+	              "myriad serve reverse :7000 -e thread   on port 7000 of all addresses, a thread for each client" },
 	.opts = table, .opts_n = S_COUNT,
 	.more = "An ENDPOINT is PORT (this machine only), :PORT (all addresses), HOST:PORT, [::1]:PORT,\n"
 	        "unix:PATH, unix:PATH,mode=0660 or fd:N.  Port 0 is any that is free.  When it accepts, a line\n"

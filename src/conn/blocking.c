@@ -77,25 +77,10 @@ static void task_on_fiber(void *arg)
 	task_run(arg);
 }
 
-static MYR_SLOW void task_ended(struct task *t)
+MYR_SLOW void task_ended(struct task *t)
 {
 	fiber_free(t->loop->fibers, t->fiber);
 	conn_handler_left(t->conn);             /* the task may be gone with it */
-}
-
-void task_resume(struct task *t)
-{
-	t->woken = true;
-	if (t->fiber == NULL)
-		return;                         /* solo: its own turn of the loop ends with this */
-	list_remove(&t->run.link);              /* it may have been woken as well */
-	task_current = t;
-	if (fiber_resume(t->fiber)) {
-		task_current = NULL;
-		return;
-	}
-	task_current = NULL;
-	task_ended(t);
 }
 
 static void task_go(struct runnable *r)
@@ -269,6 +254,17 @@ static MYR_SLOW ssize_t read_slowly(struct myr_conn *c, void *dst, size_t n)
 	}
 }
 
+/* Woken without bytes.  What was asked is still in m, so that the usual path need not keep it. */
+static MYR_SLOW ssize_t read_again(struct conn_more *m)
+{
+	struct myr_conn *c = m->task->waits;
+	uint8_t *dst = m->read_to;
+
+	m->task->waits = NULL;
+	m->read_to = NULL;
+	return read_slowly(c, dst, m->read_room);
+}
+
 /* Bits with which a read is not simply a wait for the next bytes. */
 #define C_NOT_WAITING (C_FAILED | C_CLOSING | C_OVER | C_IN_ENDED | C_STOPPING | C_DUE | C_PAUSED)
 
@@ -286,8 +282,10 @@ ssize_t myr_read(struct myr_conn *c, void *dst, size_t n)
 	m->read_got = 0;
 	t->waits = c;
 	fiber_yield(t->fiber);
-	t->waits = NULL;
-	return m->read_got > 0 ? (ssize_t)m->read_got : read_slowly(c, dst, n);
+	if (m->read_got == 0)
+		return read_again(m);
+	m->task->waits = NULL;
+	return (ssize_t)m->read_got;
 }
 
 ssize_t myr_readn(struct myr_conn *c, void *dst, size_t n)

@@ -371,28 +371,33 @@ static void conn_sent(struct port *p, size_t n)
 
 /* While a report is handled the port is held off the dirty list: what the handler queues is sent when it
  * returns, and only what that leaves undone waits for the flush. */
+static MYR_SLOW void conn_unhold_later(struct port *p, size_t sent)
+{
+	if (sent > 0)
+		conn_sent(p, sent);
+	loop_touch(p);
+}
+
 static inline void conn_unhold(struct port *p)
 {
 	struct myr_conn *c = (struct myr_conn *)p;
 	const struct chunk *first = c->out.first;
+	size_t n = 0;
 
 	p->flags &= (uint8_t)~PORT_DIRTY;
 	if (!(c->bits & C_UNSETTLED)) {
 		if (first == NULL)
 			return;
 		if (first->next == NULL && p->loop->mover->send_now != NULL) {
-			size_t n = p->loop->mover->send_now(p, first->data + first->head, first->tail - first->head);
-
+			n = p->loop->mover->send_now(p, first->data + first->head, c->out.len);
 			if (n == c->out.len) {
-				outq_consume(&c->out, &p->loop->chunks, n);
+				outq_consume_only(&c->out, &p->loop->chunks);
 				STAT_ADD(p->loop->stats->bytes_out, n);
 				return;
 			}
-			if (n > 0)
-				conn_sent(p, n);
 		}
 	}
-	loop_touch(p);
+	conn_unhold_later(p, n);
 }
 
 static void conn_received(struct port *p, const uint8_t *b, size_t n)

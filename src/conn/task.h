@@ -10,9 +10,9 @@
 
 #include <stdbool.h>
 
+#include "conn/fiber.h"
 #include "io/loop.h"
 
-struct fiber;
 struct myr_conn;
 struct task;
 
@@ -39,7 +39,24 @@ extern MYR_TLS struct task *task_current;       /* NULL in callbacks and in the 
 
 void task_init(struct task *, const struct runner *, struct myr_loop *, struct myr_conn *);
 void task_wake(struct task *);                  /* it goes on when the loop runs what is ready */
-void task_resume(struct task *);                /* it goes on now; from the loop, of a task that waits */
+void task_ended(struct task *);                 /* its fiber has returned */
 void task_run(struct task *);                   /* setup, handle, finish: the body of every runner */
+
+/* It goes on now: from the loop, for a task that waits. */
+static inline void task_resume(struct task *t)
+{
+	bool alive;
+
+	t->woken = true;
+	if (t->fiber == NULL)
+		return;                         /* solo: its own turn of the loop ends with this */
+	if (!list_empty(&t->run.link))
+		list_remove(&t->run.link);      /* it had been woken as well */
+	task_current = t;
+	alive = fiber_resume(t->fiber);
+	task_current = NULL;
+	if (!alive)
+		task_ended(t);
+}
 
 #endif

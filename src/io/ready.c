@@ -304,11 +304,8 @@ static void ready_wait(struct myr_loop *l, int64_t until)
 
 static size_t ready_send_now(struct port *p, const uint8_t *b, size_t n)
 {
-	ssize_t sent;
+	ssize_t sent = sys_send(p->handle, b, n, MSG_NOSIGNAL | MSG_DONTWAIT);
 
-	if (p->flags & (PORT_BLOCKED | PORT_DIALLING))
-		return 0;
-	sent = sys_send(p->handle, b, n, MSG_NOSIGNAL | MSG_DONTWAIT);
 	return sent > 0 ? (size_t)sent : 0;     /* an error will be met again by the flush */
 }
 

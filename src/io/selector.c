@@ -7,6 +7,7 @@
 #include "io/selector.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <string.h>
 
 #include "base/error.h"
@@ -91,6 +92,11 @@ int myr_selector_set(struct myr_selector *s, int fd, unsigned events, void *data
 		return -EINVAL;
 	if (s->ops->fd_limit != 0 && fd >= s->ops->fd_limit)
 		return fail(-EMFILE, "select cannot watch descriptor %d: its limit is %d", fd, s->ops->fd_limit);
+	if (events == 0 && fd >= s->room)
+		return 0;
+	/* Only epoll would say so itself; and a table goes no further than the descriptors do. */
+	if ((fd >= s->room || s->entries[fd].events == 0) && events != 0 && fcntl(fd, F_GETFD) < 0)
+		return -EBADF;
 	err = selector_reserve(s, fd);
 	if (err < 0)
 		return err;
@@ -110,8 +116,11 @@ int myr_selector_wait(struct myr_selector *s, struct myr_event *events, int max,
 		return -EINVAL;
 	n = s->ops->wait(s, events, max, ms < 0 ? -1 : ms);
 	for (int i = 0; i < n; i++) {
+		const struct selector_entry *e = &s->entries[(intptr_t)events[i].data];
+
 		events[i].fd = (int)(intptr_t)events[i].data;
-		events[i].data = s->entries[events[i].fd].data;
+		events[i].events &= e->events;          /* a hang-up comes as both, whatever was asked */
+		events[i].data = e->data;
 	}
 	return n;
 }
