@@ -1,0 +1,156 @@
+# SPDX-License-Identifier: MIT
+"""Running the command under test: servers that tell when they are ready, and everything has a deadline."""
+import os
+import pathlib
+import select
+import signal
+import socket
+import subprocess
+import time
+
+import pytest
+
+TOP = pathlib.Path(__file__).resolve().parents[2]
+MYRIAD = os.environ.get("MYRIAD", str(TOP / "build" / "myriad"))
+DEADLINE = 20           # for what takes milliseconds: only a hang or a crowded machine reaches it
+
+# What the machine's user has set is not to decide what is tested.
+ENVIRONMENT = {k: v for k, v in os.environ.items() if not k.startswith("MYRIAD")}
+
+
+def run(*args, stdin=b"", env=None, preexec_fn=None, wrap=(), **more):
+    """The command to its end: (status, stdout, stderr) as text."""
+    feed = {} if "stdin_file" in more else {"input": stdin}
+    if "stdin_file" in more:
+        feed["stdin"] = more.pop("stdin_file")
+    done = subprocess.run([*wrap, MYRIAD, *map(str, args)], capture_output=True, timeout=DEADLINE,
+                          env={**ENVIRONMENT, **(env or {})}, preexec_fn=preexec_fn, **feed, **more)
+    return done.returncode, done.stdout.decode(errors="surrogateescape"), done.stderr.decode(errors="replace")
+
+
+class Lines:
+    """Lines from a pipe, awaited with a deadline."""
+
+    def __init__(self, fd):
+        self.fd, self.rest, self.seen = fd, b"", []
+
+    def next(self):
+        end = time.monotonic() + DEADLINE
+        while b"\n" not in self.rest:
+            left = end - time.monotonic()
+            ready = left > 0 and select.select([self.fd], [], [], left)[0]
+            more = os.read(self.fd, 65536) if ready else None
+            assert more is not None, f"no line within {DEADLINE} s; before it: {self.seen}"
+            if not more:
+                return None
+            self.rest += more
+        line, self.rest = self.rest.split(b"\n", 1)
+        self.seen.append(line.decode(errors="replace"))
+        return self.seen[-1]
+
+    def until(self, part):
+        while True:
+            line = self.next()
+            assert line is not None, f"ended without {part!r}: {self.seen}"
+            if part in line:
+                return line
+
+    def all(self):
+        while self.next() is not None:
+            pass
+        return self.seen
+
+
+class Server:
+    def __init__(self, *args, listeners=1, env=None, **more):
+        self.process = subprocess.Popen([MYRIAD, "serve", *map(str, args)], stdin=subprocess.DEVNULL,
+                                        stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                                        env={**ENVIRONMENT, **(env or {})}, **more)
+        self.out = Lines(self.process.stdout.fileno())
+        self.err = Lines(self.process.stderr.fileno())
+        self.addresses = []
+        for _ in range(listeners):
+            line = self.out.next()
+            if line is None:
+                pytest.fail("the server did not start: " + " / ".join(self.err.all()))
+            assert line.startswith("ready "), line
+            self.addresses.append(line.removeprefix("ready "))
+        self.address = self.addresses[0]
+
+    def connect(self, address=None):
+        address = address or self.address
+        if address.startswith("unix:"):
+            s = socket.socket(socket.AF_UNIX)
+            s.settimeout(DEADLINE)
+            s.connect(address.removeprefix("unix:"))
+            return s
+        host, port = address.removeprefix("tcp:").rsplit(":", 1)
+        return socket.create_connection((host.strip("[]") or "127.0.0.1", int(port)), timeout=DEADLINE)
+
+    def ask(self, request, address=None):
+        """Send, end our half, read to the end."""
+        with self.connect(address) as s:
+            s.sendall(request)
+            s.shutdown(socket.SHUT_WR)
+            return read_all(s)
+
+    def send(self, number=signal.SIGTERM):
+        self.process.send_signal(number)
+
+    def wait(self):
+        return self.process.wait(DEADLINE)
+
+    def stop(self, number=signal.SIGTERM):
+        """Stop it; returns the exit status and the last line of stderr."""
+        self.send(number)
+        status = self.wait()
+        return status, self.err.all()[-1]
+
+    def end(self):
+        if self.process.poll() is None:
+            self.process.terminate()
+            try:
+                self.process.wait(5)
+            except subprocess.TimeoutExpired:
+                self.process.kill()
+                self.process.wait()
+        self.process.stdout.close()
+        self.process.stderr.close()
+
+
+def read_all(s):
+    parts = []
+    while part := s.recv(65536):
+        parts.append(part)
+    return b"".join(parts)
+
+
+def read_exactly(s, n):
+    got = b""
+    while len(got) < n:
+        part = s.recv(n - len(got))
+        assert part, f"ended after {got!r}"
+        got += part
+    return got
+
+
+def engines():
+    """The engines that say that they work here; sim has no sockets."""
+    try:
+        table = run("engines")[1].splitlines()[1:]
+    except OSError:
+        return ["epoll"]
+    return [row.split()[0] for row in table if row.rstrip().endswith(" yes") and row.split()[0] != "sim"]
+
+
+@pytest.fixture
+def serve():
+    """serve("echo", 0, ...) returns a Server that is ready; it is ended with the test."""
+    servers = []
+
+    def start(*args, **more):
+        servers.append(Server(*args, **more))
+        return servers[-1]
+    yield start
+    for server in servers:
+        server.end()
