@@ -22,7 +22,7 @@ enum kind { RECV, SEND, SENDMSG, FIN, POLL, ACCEPT, CANCEL, CLOSE };    /* three
 struct accepting {                      /* one accept in flight */
 	struct port *port;
 	struct list link;
-	bool cancelled;
+	enum { WANTED, DOOMED, CANCELLED } fate;
 	socklen_t address_len;
 	struct sockaddr_storage address;
 };
@@ -165,16 +165,37 @@ static const void *sending_of(struct uring *u, const struct port *p)
 
 /* --- Accepting: single shots under a budget, each with a place for the address ---------------------- */
 
-static unsigned accepts_in_flight(struct uring *u, const struct port *p, bool all)
+static unsigned accepts_in_flight(struct uring *u, const struct port *p)
 {
 	unsigned n = 0;
 
 	for (struct list *l = u->accepts.next; l != &u->accepts; l = l->next) {
 		const struct accepting *a = list_of(l, struct accepting, link);
 
-		n += a->port == p && (all || !a->cancelled);
+		n += a->port == p;
 	}
 	return n;
+}
+
+static void doom_accepts(struct uring *u, const struct port *p)
+{
+	for (struct list *l = u->accepts.next; l != &u->accepts; l = l->next) {
+		struct accepting *a = list_of(l, struct accepting, link);
+
+		if (a->port == p && a->fate == WANTED)
+			a->fate = DOOMED;
+	}
+}
+
+static bool accepts_are_doomed(struct uring *u, const struct port *p)
+{
+	for (struct list *l = u->accepts.next; l != &u->accepts; l = l->next) {
+		const struct accepting *a = list_of(l, struct accepting, link);
+
+		if (a->port == p && a->fate != WANTED)
+			return true;
+	}
+	return false;
 }
 
 static void arm_accept(struct port *p)
@@ -186,7 +207,7 @@ static void arm_accept(struct port *p)
 	if (a == NULL)
 		return;                 /* with the next completion or touch */
 	a->port = p;
-	a->cancelled = false;
+	a->fate = WANTED;
 	a->address_len = sizeof a->address;
 	a->address.ss_family = AF_UNSPEC;
 	list_append(&u->accepts, &a->link);
@@ -207,21 +228,27 @@ static void cancel_an_accept(struct port *p)
 	for (struct list *l = u->accepts.next; l != &u->accepts; l = l->next) {
 		struct accepting *a = list_of(l, struct accepting, link);
 
-		if (a->port != p || a->cancelled)
+		if (a->port != p || a->fate == CANCELLED)
 			continue;
-		a->cancelled = true;
+		a->fate = CANCELLED;
 		cancel(p, a, ACCEPT);
 		return;
 	}
 }
 
+/* The kernel wakes one accept for each connection.  One that is being cancelled may be the one that it
+ * wakes, and the others would sleep on: so all go, and new ones look into the queue first. */
 static void update_accepts(struct port *p)
 {
-	unsigned have = accepts_in_flight(uring_of(p), p, false);
+	unsigned have = accepts_in_flight(uring_of(p), p);
 	unsigned want = p->want & PORT_ACCEPT ? p->budget : 0;
 
 	if (have > want)
+		doom_accepts(uring_of(p), p);
+	if (accepts_are_doomed(uring_of(p), p)) {
 		cancel_an_accept(p);
+		return;
+	}
 	for (; have < want; have++)
 		arm_accept(p);
 }
@@ -449,7 +476,7 @@ static void finish_accept(struct accepting *a, int res)
 	uint8_t flags = u->ring.direct ? PORT_SLOT : 0;
 
 	list_remove(&a->link);
-	if (accepts_in_flight(u, p, true) == 0)
+	if (accepts_in_flight(u, p) == 0)
 		p->armed &= (uint8_t)~PORT_ACCEPT;
 	if (res >= 0 && port_is_muted(p))
 		uring_discard(p->loop, res, flags);

@@ -28,6 +28,7 @@ struct listener {
 	struct site *site;
 	unsigned n_parked;
 	bool gone;                      /* not attached, or released */
+	bool deaf;                      /* newcomers are refused: the server drains */
 	struct parked parked[LISTENER_BUDGET];
 };
 

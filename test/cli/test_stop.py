@@ -63,7 +63,6 @@ def test_newcomers_are_not_served_during_the_drain(serve):
     assert server.wait() == 0
 
 
-@pytest.mark.xfail(strict=True, reason="they wait in the kernel's queue until the drain is over")
 def test_newcomers_are_told_at_once_during_the_drain(serve):
     server = serve("reverse", 0)
     with line_begun(server), idle_client(server) as idle:
