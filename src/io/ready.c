@@ -246,7 +246,8 @@ static void ready_accept(struct port *p)
 	}
 }
 
-static void ready_writable(struct port *p)
+/* Whether it is the owner's business: PORT_WRITABLE or 0. */
+static unsigned ready_writable(struct port *p)
 {
 	int err = 0;
 	socklen_t n = sizeof err;
@@ -254,32 +255,35 @@ static void ready_writable(struct port *p)
 	if (p->flags & PORT_BLOCKED) {
 		p->flags &= (uint8_t)~PORT_BLOCKED;
 		loop_touch(p);          /* the flush sends */
-		return;
+		return 0;
 	}
 	if (p->flags & PORT_DIALLING) {
 		if (sys_getsockopt(p->handle, SOL_SOCKET, SO_ERROR, &err, &n) < 0)
 			err = errno;
 		if (err != 0) {
 			port_failed(p, -err);
-			return;
+			return 0;
 		}
 		p->flags &= (uint8_t)~PORT_DIALLING;
 	}
-	port_ready(p, PORT_WRITABLE);
+	return PORT_WRITABLE;
 }
 
 static MYR_SLOW void ready_event(struct port *p, unsigned events, uint8_t *scratch)
 {
+	unsigned told = 0;
+
 	if (events & MYR_READ) {
 		if (p->want & PORT_RECV)
 			ready_recv(p, scratch);
 		else if (p->want & PORT_ACCEPT)
 			ready_accept(p);
-		else if (p->want & PORT_READABLE)
-			port_ready(p, PORT_READABLE);
+		else
+			told = PORT_READABLE;
 	}
 	if ((events & MYR_WRITE) && (p->armed & MYR_WRITE) && !port_is_muted(p))
-		ready_writable(p);
+		told |= ready_writable(p);
+	port_ready(p, told);            /* both at once: a watch hears of a hang-up in one call */
 }
 
 static void ready_wait(struct myr_loop *l, int64_t until)

@@ -26,11 +26,12 @@ static void watch_settle(struct port *p)
 static void watch_ready(struct port *p, unsigned events)
 {
 	struct watch *w = (struct watch *)p;
-	unsigned told = (events & PORT_READABLE ? (unsigned)MYR_READ : 0u) |
-	                (events & PORT_WRITABLE ? (unsigned)MYR_WRITE : 0u);
+	unsigned told = w->events & ((events & PORT_READABLE ? (unsigned)MYR_READ : 0u) |
+	                             (events & PORT_WRITABLE ? (unsigned)MYR_WRITE : 0u));
 
 	loop_touch(p);                  /* still wanted, unless fn says otherwise */
-	w->fn(p->loop, p->handle, told & w->events, w->arg);
+	if (told != 0)                  /* replaced in this turn: it is not what is asked for any more */
+		w->fn(p->loop, p->handle, told, w->arg);
 }
 
 static void watch_failed(struct port *p, int err)

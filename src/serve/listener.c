@@ -221,24 +221,15 @@ static unsigned listener_budget(const struct listener *l)
 	return least(least(room, listener_share(l, tokens)), LISTENER_BUDGET);
 }
 
-/* From the drain on newcomers are refused at once rather than left waiting in a queue that nobody
- * empties.  Not the user's own socket (fd:N): somebody else may go on with that one. */
-static void listener_deafen(struct listener *l)
-{
-	if (l->deaf)
-		return;
-	l->deaf = true;
-	if (l->worker->server->world == NULL && l->site->endpoint.kind != ENDPOINT_FD)
-		sys_shutdown(l->port.handle, SHUT_RD);
-}
-
 static void listener_settle(struct port *p)
 {
 	struct listener *l = (struct listener *)p;
 	struct worker *w = l->worker;
 
-	if (w->phase > PHASE_SERVING)
-		listener_deafen(l);
+	if (w->phase > PHASE_SERVING && !l->deaf) {
+		l->deaf = true;
+		sites_refuse(w->server);        /* once more, if the server itself is gone */
+	}
 	listener_unpark(l);
 	p->budget = (uint8_t)listener_budget(l);
 	p->want = p->budget > 0 ? PORT_ACCEPT : 0;

@@ -75,6 +75,9 @@ int  bell_hang(struct bell *, struct myr_server *, struct myr_loop *);
 void bell_take_down(struct bell *);
 int  server_stop_level(const struct myr_server *);      /* 0, 1 drain, 2 cut */
 
+/* From now on nobody can connect.  All sockets at once, so that no worker lets in whom another has refused;
+ * not the user's own (fd:N), with which somebody else may go on. */
+void sites_refuse(struct myr_server *);
 void sites_free(struct myr_server *);    /* site.c */
 
 /* home.c, crew.c, simulate.c: the three ways to run.  0 or an error. */

@@ -78,6 +78,13 @@ static void site_deafen(struct site *s)
 	free(s->handles);
 }
 
+void sites_refuse(struct myr_server *v)
+{
+	for (unsigned i = 0; i < v->n_sites && v->world == NULL; i++)
+		for (unsigned k = 0; k < v->sites[i]->n_handles && v->sites[i]->endpoint.kind != ENDPOINT_FD; k++)
+			sys_shutdown(v->sites[i]->handles[k], SHUT_RD);
+}
+
 /* --- Life ---------------------------------------------------------------------------------------- */
 
 static int site_origins(struct site *s, const struct myr_service *service, size_t size, void *arg)

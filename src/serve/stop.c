@@ -31,8 +31,10 @@ static void bell_ready(struct port *p, unsigned events)
 
 	(void)events;
 	loop_touch(p);
-	if (sys_read(p->handle, &count, sizeof count) == sizeof count)
-		b->rung(b, server_stop_level(p->loop->server));
+	if (sys_read(p->handle, &count, sizeof count) != sizeof count)
+		return;
+	sites_refuse(p->loop->server);
+	b->rung(b, server_stop_level(p->loop->server));
 }
 
 static void bell_failed(struct port *p, int err)
