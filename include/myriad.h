@@ -168,24 +168,24 @@ enum myr_workers { MYR_THREADS, MYR_PROCESSES };
 #define MYR_PER_CPU (~0u)
 
 struct myr_config {
-	const char *engine;            /* a name from myr_engines(); NULL: the best here */
+	const char *engine;            /* a name from myr_engines(); NULL: the best here; "sim:SEED" */
 	unsigned    workers;           /* 0: one; MYR_PER_CPU: one for each processor we may use */
-	enum myr_workers workers_are;
+	enum myr_workers workers_are;  /* "fork" has processes whatever is said here */
 	void      (*log)(int level, const char *line, void *log_arg);  /* [any]; NULL: stderr */
 	void       *log_arg;
-	/* Limits: each finite by default.  Per connection unless said otherwise. */
-	unsigned    conns_max;         /* all workers together */
-	unsigned    conns_per_peer;    /* per address; per /64 for IPv6 */
-	unsigned    accept_rate;       /* new connections a second */
-	size_t      in_max;            /* unused input; a callback that leaves this much ends: -EMSGSIZE */
-	size_t      out_high, out_low; /* full above, room below; a full connection reads no more */
-	size_t      out_max;           /* see myr_write() */
-	int         open_ms;           /* until the first byte has come or has been taken */
-	int         frame_ms;          /* from a frame's first byte to its last */
-	int         idle_ms;           /* without a byte either way */
-	int         close_ms;          /* for the peer to take the last output */
-	int         drain_ms;          /* for all, from stop to the cut */
-	size_t      stack;             /* of a blocking handler on an event engine */
+	/* Limits: each finite by default (in brackets).  Per connection unless said otherwise. */
+	unsigned    conns_max;         /* all workers together [what the descriptors allow, at most 65,536] */
+	unsigned    conns_per_peer;    /* per address; per /64 for IPv6 [three quarters of conns_max] */
+	unsigned    accept_rate;       /* new connections a second [50,000] */
+	size_t      in_max;            /* unused input; a callback that leaves this much ends: -EMSGSIZE [256 KiB] */
+	size_t      out_high, out_low; /* full above, room below; a full connection reads no more [256 KiB, 64 KiB] */
+	size_t      out_max;           /* see myr_write() [16 MiB] */
+	int         open_ms;           /* until the first byte has come or has been taken [30 s] */
+	int         frame_ms;          /* from a frame's first byte to its last [30 s] */
+	int         idle_ms;           /* without a byte either way [5 min] */
+	int         close_ms;          /* for the peer to take the last output, and to end [5 s] */
+	int         drain_ms;          /* for all, from stop to the cut [30 s] */
+	size_t      stack;             /* of a blocking handler on an event engine [256 KiB of addresses] */
 };
 
 /* For main(): serve until SIGINT or SIGTERM, say what went wrong, return an exit status.  Restores handlers. */

@@ -155,8 +155,9 @@ void loop_wake(struct myr_loop *l)
 {
 	const uint64_t one = 1;
 
-	if (l->wake_fd >= 0 && sys_write(l->wake_fd, &one, sizeof one) < 0)
-		return;                 /* full: it is awake already */
+	/* EAGAIN, it is full: the loop is awake already. */
+	while (l->wake_fd >= 0 && sys_write(l->wake_fd, &one, sizeof one) < 0 && errno == EINTR)
+		;
 }
 
 int loop_post(struct myr_loop *l, struct post *post)

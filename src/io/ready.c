@@ -80,12 +80,16 @@ static unsigned ready_events(const struct port *p)
 static int ready_attach(struct port *p)
 {
 	const struct selector_ops *ops = ((struct ready *)p->loop->io)->selector.ops;
+	int err;
 
 	if (ops->fd_limit != 0 && p->handle >= ops->fd_limit)
 		return fail(-EMFILE, "%s cannot watch descriptor %d: its limit is %d", ops->name, (int)p->handle,
 		            ops->fd_limit);
 	p->armed = 0;
-	return ready_watch(p, ready_events(p));
+	err = ready_watch(p, ready_events(p));
+	if (err < 0)
+		return fail(err, "%s cannot watch descriptor %d: %s", ops->name, (int)p->handle, myr_strerror(err));
+	return 0;
 }
 
 /* What a send came to: `sent` of `total` bytes, or -1 and errno. */

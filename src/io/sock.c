@@ -51,7 +51,7 @@ static int listen_failed(int err, const struct endpoint *e)
 	return fail(err, "cannot listen on %s: %s", text, myr_strerror(err));
 }
 
-static void sock_name(int fd, const struct endpoint *e, struct sock_name *name)
+static int sock_name(int fd, const struct endpoint *e, struct sock_name *name)
 {
 	struct sockaddr_storage a;
 	socklen_t n = sizeof a;
@@ -60,7 +60,7 @@ static void sock_name(int fd, const struct endpoint *e, struct sock_name *name)
 
 	memset(name, 0, sizeof *name);
 	if (sys_getsockname(fd, (struct sockaddr *)&a, &n) < 0)
-		return;
+		return -errno;
 	name->family = a.ss_family;
 	if (a.ss_family == AF_UNIX) {
 		const struct sockaddr_un *u = (const struct sockaddr_un *)&a;
@@ -70,7 +70,7 @@ static void sock_name(int fd, const struct endpoint *e, struct sock_name *name)
 			snprintf(name->text, sizeof name->text, "unix:@%.*s", (int)len - 1, u->sun_path + 1);
 		else
 			snprintf(name->text, sizeof name->text, "unix:%.*s", (int)len, u->sun_path);
-		return;
+		return 0;
 	}
 	addr_from_sockaddr(&at, (struct sockaddr *)&a, n);
 	name->port = at.port;
@@ -79,6 +79,7 @@ static void sock_name(int fd, const struct endpoint *e, struct sock_name *name)
 	else
 		addr_format(&at, text, sizeof text);
 	snprintf(name->text, sizeof name->text, "tcp:%s", text);
+	return 0;
 }
 
 /* Bind without sharing first: only that tells whether another live server is there. */
@@ -240,7 +241,7 @@ static int listen_inherited(const struct endpoint *e)
 
 int sock_listen(const struct endpoint *e, bool shared, struct sock_name *name)
 {
-	int fd, backlog = e->backlog > 0 ? e->backlog : SOCK_BACKLOG;
+	int err, fd, backlog = e->backlog > 0 ? e->backlog : SOCK_BACKLOG;
 
 	switch (e->kind) {
 	case ENDPOINT_UNIX:
@@ -258,9 +259,15 @@ int sock_listen(const struct endpoint *e, bool shared, struct sock_name *name)
 		if (fd < 0)
 			fd = listen_failed(fd, e);
 	}
-	if (fd >= 0)
-		sock_name(fd, e, name);
-	return fd;
+	if (fd < 0)
+		return fd;
+	err = sock_name(fd, e, name);
+	if (err == 0)
+		return fd;
+	sock_forget(e, fd);
+	if (e->kind != ENDPOINT_FD)
+		sys_close(fd);
+	return listen_failed(err, e);
 }
 
 int sock_listen_again(int fd)
@@ -270,7 +277,7 @@ int sock_listen_again(int fd)
 	int err, again;
 
 	if (sys_getsockname(fd, (struct sockaddr *)&a, &n) < 0)
-		return -errno;
+		return fail(-errno, "cannot share a listening address: %s", myr_strerror(-errno));
 	again = sys_socket(a.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	if (again < 0)
 		return fail(-errno, "cannot open a socket: %s", myr_strerror(-errno));

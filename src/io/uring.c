@@ -117,6 +117,18 @@ static void arm_install(struct port *p)
 	p->armed |= PORT_FIN;
 }
 
+/* A slot without a descriptor takes no option: connecting it to nobody resets it as well. */
+static void arm_disconnect(struct port *p)
+{
+	static const struct sockaddr nobody = { .sa_family = AF_UNSPEC };
+	struct io_uring_sqe *sqe = ring_sqe(&uring_of(p)->ring);
+
+	io_uring_prep_connect(sqe, p->handle, &nobody, sizeof nobody);
+	ask(sqe, p, p, FIN);
+	p->armed |= PORT_FIN;
+	p->flags &= (uint8_t)~PORT_RESET;
+}
+
 static void arm_fin(struct port *p)
 {
 	struct io_uring_sqe *sqe;
@@ -326,11 +338,14 @@ static void wind_up(struct port *p)
 		loop_released(p);
 		return;
 	}
-	if ((p->flags & (PORT_RESET | PORT_SLOT)) == (PORT_RESET | PORT_SLOT) && r->install) {
-		arm_install(p);         /* finish_fin() sets the option and comes back here */
-		return;
+	if ((p->flags & (PORT_RESET | PORT_SLOT)) == (PORT_RESET | PORT_SLOT)) {
+		if (r->install)
+			arm_install(p); /* finish_fin() sets the option */
+		else
+			arm_disconnect(p);
+		return;                 /* and finish_fin() comes back here */
 	}
-	if ((p->flags & (PORT_RESET | PORT_SLOT)) == PORT_RESET)
+	if (p->flags & PORT_RESET)
 		reset_on_close(p->handle);
 	sqe = ring_sqe(r);
 	if (p->flags & PORT_SLOT)
@@ -416,11 +431,11 @@ static void finish_send(struct port *p, int res)
 		loop_touch(p);
 }
 
-/* The descriptor of a slot, for a moment; or the result of a shutdown. */
+/* The descriptor of a slot, for a moment; or the result of a shutdown or a disconnection. */
 static void finish_fin(struct port *p, int res)
 {
 	p->armed &= (uint8_t)~PORT_FIN;
-	if (port_is_muted(p)) {
+	if (port_is_muted(p) && uring_of(p)->ring.install) {
 		if (p->flags & PORT_RESET && res >= 0)
 			reset_on_close(res);
 		p->flags &= (uint8_t)~PORT_RESET;

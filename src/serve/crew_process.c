@@ -77,6 +77,17 @@ static int process_serve(struct worker *w, int uplink)
 	return 0;
 }
 
+/* The other workers' sockets are closed here, and their numbers will be given to connections. */
+static void process_keep_own(struct site *s, struct fds *keep, unsigned index)
+{
+	unsigned own = s->n_handles > 1 ? index : 0;
+
+	fds_add(keep, s->handles[own]);
+	for (unsigned k = 0; k < s->n_handles; k++)
+		if (k != own)
+			s->handles[k] = -1;
+}
+
 static _Noreturn void process_live(struct member *m, int uplink)
 {
 	struct crew *c = m->crew;
@@ -84,7 +95,7 @@ static _Noreturn void process_live(struct member *m, int uplink)
 	struct worker *w = m->worker;
 
 	for (unsigned i = 0; i < v->n_sites; i++)
-		fds_add(&c->theirs, v->sites[i]->handles[v->sites[i]->n_handles > 1 ? w->index : 0]);
+		process_keep_own(v->sites[i], &c->theirs, w->index);
 	fds_add(&c->theirs, v->bell);
 	fds_add(&c->theirs, uplink);
 	fds_close_others(&c->theirs);

@@ -253,11 +253,15 @@ static void listener_accepted(struct port *p, int32_t handle, uint8_t flags, con
 static void listener_failed(struct port *p, int err)
 {
 	struct listener *l = (struct listener *)p;
+	struct worker *w = l->worker;
 
-	if (l->deaf)
+	if (l->deaf || (err == -EINVAL && server_stop_level(w->server) > 0)) {
+		p->want = 0;            /* the stop has shut the socket, and is on its way to us */
 		return;
-	STAT_ADD(l->worker->row->stats.refused, 1);
-	worker_pause(l->worker, err);
+	}
+	STAT_ADD(w->row->stats.refused, 1);
+	if (worker_pause(w, err))
+		p->want = 0;
 }
 
 static void listener_released(struct port *p)

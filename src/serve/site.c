@@ -82,7 +82,8 @@ void sites_refuse(struct myr_server *v)
 {
 	for (unsigned i = 0; i < v->n_sites && v->world == NULL; i++)
 		for (unsigned k = 0; k < v->sites[i]->n_handles && v->sites[i]->endpoint.kind != ENDPOINT_FD; k++)
-			sys_shutdown(v->sites[i]->handles[k], SHUT_RD);
+			if (v->sites[i]->handles[k] >= 0)       /* not another process's */
+				sys_shutdown(v->sites[i]->handles[k], SHUT_RD);
 }
 
 /* --- Life ---------------------------------------------------------------------------------------- */

@@ -13,8 +13,10 @@ void myr_server_stop(struct myr_server *v)
 	int saved = errno;
 
 	atomic_fetch_add(&v->board->stops, 1);
-	if (v->bell >= 0 && sys_write(v->bell, &one, sizeof one) < 0)
-		errno = saved;          /* it is ringing already */
+	/* EAGAIN, it is full: it is ringing already. */
+	while (v->bell >= 0 && sys_write(v->bell, &one, sizeof one) < 0 && errno == EINTR)
+		;
+	errno = saved;
 }
 
 int server_stop_level(const struct myr_server *v)

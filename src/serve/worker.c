@@ -54,7 +54,7 @@ void worker_conn_ended(struct myr_conn *c)
 static bool error_stays(int err)
 {
 	switch (err) {
-	case -EMFILE: case -ENFILE: case -ENOBUFS: case -ENOMEM: case -EAGAIN:
+	case -EMFILE: case -ENFILE: case -ENOBUFS: case -ENOMEM: case -ENOSPC: case -EAGAIN:
 	case -EBADF: case -EINVAL: case -ENOTSOCK:      /* somebody has closed or shut down the socket */
 		return true;
 	default:
@@ -62,10 +62,10 @@ static bool error_stays(int err)
 	}
 }
 
-void worker_pause(struct worker *w, int err)
+bool worker_pause(struct worker *w, int err)
 {
 	if (!error_stays(err))
-		return;
+		return false;
 	w->paused_until = w->loop.now + PAUSE_MS;
 	worker_look(w);
 	if (w->loop.now >= w->said_paused + SAY_MS) {
@@ -73,6 +73,7 @@ void worker_pause(struct worker *w, int err)
 		         myr_strerror(err));
 		w->said_paused = w->loop.now;
 	}
+	return true;
 }
 
 int worker_post(struct worker *w, struct post *post)

@@ -57,7 +57,7 @@ void worker_finish(struct worker *);
 /* A counted connection has ended: its place is free. */
 void worker_left(struct worker *, uint64_t peer_key);
 void worker_conn_ended(struct myr_conn *);      /* origin.ended of adopted connections */
-void worker_pause(struct worker *, int err);    /* accepting failed for lack of something */
+bool worker_pause(struct worker *, int err);    /* accepting failed; true: the next would, too */
 void worker_look_at(struct worker *, int64_t when);     /* the listeners settle again then */
 void worker_look(struct worker *);                      /* ... now */
 
