@@ -121,6 +121,15 @@ void talk_hang_up_all(struct talk *t)
 	}
 }
 
+void talk_go_home(struct talk *t)
+{
+	for (unsigned i = 0; i < t->n_clients; i++)
+		if (t->clients[i]->ended != NULL && t->clients[i]->fd >= 0) {
+			close(t->clients[i]->fd);
+			t->clients[i]->fd = -1;
+		}
+}
+
 void talk_end(struct talk *t)
 {
 	talk_hang_up_all(t);
@@ -422,6 +431,8 @@ static bool pull(struct client *c, size_t max, int64_t deadline)
 
 static void drop(struct client *c, size_t n)
 {
+	if (n == 0)
+		return;
 	memmove(c->in, c->in + n, c->in_n - n);
 	c->in_n -= n;
 }

@@ -46,6 +46,7 @@ struct client_opts {
 void talk_begin(struct talk *);
 void talk_end(struct talk *);           /* hangs up all clients */
 void talk_hang_up_all(struct talk *);
+void talk_go_home(struct talk *);       /* those who have heard the end hang up */
 void note(struct talk *, const char *, ...) __attribute__((format(printf, 2, 3)));
 
 struct client *client_dial(struct talk *, const char *name, const char *address, const struct client_opts *);
