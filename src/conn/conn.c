@@ -92,10 +92,15 @@ MYR_SLOW void conn_first_move(struct myr_conn *c)
 	conn_schedule(c, conn_phase_due(c));
 }
 
+/* Closed, everything was sent, and only the peer's own end is missing: for us that is a clean end. */
+static bool conn_is_sent(const struct myr_conn *c)
+{
+	return (c->bits & (C_CLOSING | C_FIN_SENT)) == (C_CLOSING | C_FIN_SENT) && c->out.len == 0;
+}
+
 static void conn_phase_expired(struct myr_conn *c)
 {
-	/* Everything was sent and only the peer's own end is missing: that is a clean end. */
-	if ((c->bits & (C_CLOSING | C_FIN_SENT)) == (C_CLOSING | C_FIN_SENT) && c->out.len == 0) {
+	if (conn_is_sent(c)) {
 		c->bits |= C_IN_ENDED;
 		conn_attention(c);
 		return;
@@ -792,6 +797,10 @@ void conn_cut(struct myr_conn *c)
 {
 	if (c->bits & (C_FAILED | C_OVER))
 		return;
+	if (conn_is_sent(c)) {
+		conn_phase_expired(c);
+		return;
+	}
 	c->bits |= C_RESET;
 	STAT_ADD(c->port.loop->stats->cut, 1);
 	/* Not MYR_STOP for a blocking handler: that one it may ignore, and this one never stops. */

@@ -135,8 +135,11 @@ static void give_back(struct myr_conn *c)
 	list_remove(&c->more->dialled);
 	c->more->task = c->more->reader = NULL;
 	conn_handler_left(c);
-	if (mains)
-		dialler_put(dialler);
+	if (!mains)
+		return;
+	task_wake(t);                   /* a turn that does not wait: its end leaves now, whatever main() does next */
+	loop_turn(t->loop);
+	dialler_put(dialler);
 }
 
 int myr_dial(struct myr_conn **out, const char *endpoint, int ms)

@@ -26,8 +26,8 @@
 
 #define POOL 700
 #define PATIENCE_MS 20000
-#define TICK_MS 2                       /* a turn in which nothing happens ends after this */
-#define QUIET_TURNS 15                  /* nothing has happened for so long: nothing will */
+#define TICK_MS 1                       /* a turn in which nothing happens ends after this */
+#define QUIET_TURNS 12                  /* nothing has happened for so long: nothing will */
 #define MIB ((size_t)1 << 20)
 
 enum conduct { ECHO, SINK, SOURCE };
@@ -1027,6 +1027,38 @@ static void test_a_watch_hears_of_a_hang_up(void **state)
 	world_down();
 }
 
+/* What cannot be held is refused at once, and nothing has happened. */
+static void test_a_high_descriptor_is_taken_or_refused(void **state)
+{
+	struct watcher w = { .port = { .ops = &watcher_ops, .loop = &f->l, .handle = 1500, .flags = PORT_BORROWED,
+	                               .want = PORT_READABLE } };
+	int pair[2];
+
+	(void)state;
+	if (f->files.rlim_cur <= 1500) {
+		print_message("no more than %llu descriptors are allowed here\n", (unsigned long long)f->files.rlim_cur);
+		skip();
+	}
+	world_up();
+	make_pair(pair);
+	assert_int_equal(dup2(pair[0], 1500), 1500);
+	assert_int_equal(write(pair[1], "x", 1), 1);
+	if (f->selector != NULL && f->selector->fd_limit != 0) {
+		assert_int_equal(loop_attach(&w.port), -EMFILE);
+		assert_non_null(strstr(myr_reason(), "1500"));
+		assert_int_equal(f->l.ports, 0);
+	} else {
+		watch(&w, 1500, PORT_READABLE);
+		TURN_UNTIL(w.reports > 0);
+		loop_detach(&w.port);
+		TURN_UNTIL(w.released == 1);
+	}
+	close(1500);
+	close(pair[0]);
+	close(pair[1]);
+	world_down();
+}
+
 /* --- Dialling ------------------------------------------------------------------------------------------------------------------ */
 
 static struct talker *dial(const struct sockaddr_storage *a, enum conduct conduct, uint64_t to_give)
@@ -1135,6 +1167,7 @@ static void test_hanging_up_while_it_rings(void **state)
 	X(test_a_watch_may_leave_inside_its_own_report)                                            \
 	X(test_a_watch_may_send_another_away_in_the_same_turn)                                     \
 	X(test_a_watch_hears_of_a_hang_up)                                                         \
+	X(test_a_high_descriptor_is_taken_or_refused)                                              \
 	X(test_dialling_one_of_our_own)                                                            \
 	X(test_dialling_where_nobody_listens)                                                      \
 	X(test_hanging_up_while_it_rings)
