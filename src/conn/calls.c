@@ -239,34 +239,6 @@ void myr_set_framing(struct myr_conn *c, const struct myr_framing *f)
 	conn_attention(c);
 }
 
-int myr_relay(struct myr_conn *a, struct myr_conn *b)
-{
-	struct myr_conn *both[2] = { a, b };
-	int err = 0;
-
-	if (a == b || a->port.loop != b->port.loop || ((a->bits | b->bits) & C_RELAYED))
-		return -EINVAL;
-	if (conn_more(a) == NULL || conn_more(b) == NULL)
-		return -ENOMEM;
-	a->more->partner = b;
-	b->more->partner = a;
-	for (int i = 0; i < 2; i++) {
-		both[i]->bits = (both[i]->bits | C_RELAYED) & ~(uint32_t)(C_PAUSED | C_EOF_TOLD);
-		conn_attention(both[i]);
-	}
-	if (conn_waiter(a) == NULL)
-		return 0;
-	while (err == 0 && !((a->bits | b->bits) & C_FAILED) && !(conn_relay_ended(a) && conn_relay_ended(b)))
-		err = conn_wait(conn_relay_ended(a) ? b : a, CLOCK_NEVER);
-	if (a->bits & C_FAILED)
-		err = a->error;
-	else if (b->bits & C_FAILED)
-		err = b->error;
-	conn_close(a);
-	conn_close(b);
-	return err;
-}
-
 /* --- Asking ----------------------------------------------------------------------------------- */
 
 void *myr_arg(struct myr_conn *c)

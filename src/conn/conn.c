@@ -15,7 +15,6 @@
 
 #define STATE_ALIGN 16u
 #define SETTLE_ROUNDS 4                 /* what callbacks change is looked at again, so often */
-#define TELLS_BYTES ((size_t)1 << 20)   /* that may wait for one connection */
 
 static void conn_fire(struct timer *);
 
@@ -35,7 +34,7 @@ void conn_fail(struct myr_conn *c, int err)
 	conn_attention(c);
 }
 
-static void conn_wake(struct myr_conn *c)
+void conn_wake(struct myr_conn *c)
 {
 	struct task *t = c->more != NULL ? c->more->task : NULL;
 
@@ -106,16 +105,6 @@ static void conn_phase_expired(struct myr_conn *c)
 		return;
 	}
 	conn_fail(c, -ETIMEDOUT);
-}
-
-static void conn_tick(struct myr_conn *c)
-{
-	if (c->bits & C_WRITING) {
-		c->bits |= C_DUE;
-		c->more->tick_late = true;
-	} else if (c->origin->service.on_tick != NULL && !(c->bits & (C_FAILED | C_OVER | C_CLOSING))) {
-		c->origin->service.on_tick(c);
-	}
 }
 
 static void conn_fire_more(struct myr_conn *c, struct conn_more *m, int64_t now)
@@ -286,17 +275,6 @@ static inline void conn_received_blocking(struct myr_conn *c, const uint8_t *b, 
 	task_resume(m->task);
 }
 
-/* Joined connections: what comes in here goes out there. */
-static void conn_pass_on(struct myr_conn *c, const uint8_t *b, size_t n)
-{
-	struct myr_conn *to = c->more->partner;
-
-	if (to != NULL && !(to->bits & (C_FAILED | C_OVER | C_CLOSING)) && conn_queue(to, b, n) < 0)
-		conn_fail(to, -ENOMEM);
-	if (to != NULL && (to->bits & C_CHOKED))
-		loop_touch(&c->port);           /* our wants depend on its room */
-}
-
 static MYR_SLOW void conn_ended(struct myr_conn *c)
 {
 	c->bits |= C_IN_ENDED;
@@ -320,9 +298,9 @@ static MYR_SLOW void conn_received_any(struct myr_conn *c, const uint8_t *b, siz
 	conn_moved(c);
 	if (c->bits & C_RELAYED) {
 		if (buf_len(&c->in) == 0)
-			conn_pass_on(c, b, n);
+			relay_pass_on(c, b, n);
 		else
-			conn_keep(c, b, n);     /* what came before the relay goes first: conn_relay_settle() */
+			conn_keep(c, b, n);     /* what came before the relay goes first: relay_settle() */
 	} else if (conn_is_blocking(c)) {
 		conn_received_blocking(c, b, n);
 	} else if (buf_len(&c->in) == 0 && !(c->bits & C_NO_DELIVERY)) {
@@ -454,29 +432,13 @@ int conn_why(const struct myr_conn *c)
 	return c->bits & C_PEER_FIRST ? MYR_EOF : 0;
 }
 
-static void conn_part(struct myr_conn *c, int why)
-{
-	struct myr_conn *partner = c->more != NULL ? c->more->partner : NULL;
-
-	if (partner == NULL)
-		return;
-	partner->more->partner = NULL;
-	c->more->partner = NULL;
-	if (c->bits & C_FAILED) {               /* half of a relay is no use to anybody */
-		partner->bits |= C_RESET;
-		conn_fail(partner, why);
-	}
-	conn_wake(partner);
-	conn_attention(partner);
-}
-
 static void conn_over(struct myr_conn *c)
 {
 	int why = conn_why(c);
 
 	c->bits |= C_OVER;
 	heap_remove(&c->port.loop->timers, &c->timer);
-	conn_part(c, why);
+	relay_part(c, why);
 	if (c->bits & C_RESET)
 		c->port.flags |= PORT_RESET;
 	if (!conn_is_blocking(c) && c->origin->service.on_close != NULL && (c->bits & (C_OPENED | C_CLIENT)))
@@ -575,12 +537,6 @@ static bool conn_is_done(const struct myr_conn *c)
 	return (c->bits & C_FIN_SENT) && (c->bits & C_EOF_TOLD) && !conn_is_blocking(c);
 }
 
-bool conn_relay_ended(const struct myr_conn *c)
-{
-	return (c->bits & (C_IN_ENDED | C_EOF_TOLD | C_FIN_SENT)) == (C_IN_ENDED | C_EOF_TOLD | C_FIN_SENT) &&
-	       c->out.len == 0;
-}
-
 static void conn_start(struct myr_conn *c)
 {
 	int err;
@@ -595,24 +551,6 @@ static void conn_start(struct myr_conn *c)
 	c->bits |= C_OPENED;
 	if (c->origin->service.on_open != NULL)
 		c->origin->service.on_open(c);
-}
-
-static void conn_relay_settle(struct myr_conn *c)
-{
-	struct myr_conn *to = c->more->partner;
-
-	if (to == NULL)
-		return;
-	if (buf_len(&c->in) > 0) {
-		conn_pass_on(c, buf_bytes(&c->in), buf_len(&c->in));
-		conn_input_taken(c, buf_len(&c->in));
-	}
-	if ((c->bits & C_IN_ENDED) && !(c->bits & C_EOF_TOLD)) {
-		c->bits |= C_EOF_TOLD;
-		myr_write_eof(to);
-	}
-	if (conn_relay_ended(c))
-		conn_wake(c);
 }
 
 static void conn_tell_eof(struct myr_conn *c)
@@ -668,7 +606,7 @@ static MYR_SLOW void conn_attend(struct myr_conn *c)
 		conn_tell_stop(c);
 	}
 	if (c->bits & C_RELAYED)
-		conn_relay_settle(c);
+		relay_settle(c);
 	c->bits &= ~(uint32_t)C_OFFER;
 	if ((c->bits & C_FAILED) || conn_is_done(c))
 		conn_over(c);
@@ -805,63 +743,4 @@ void conn_cut(struct myr_conn *c)
 	STAT_ADD(c->port.loop->stats->cut, 1);
 	/* Not MYR_STOP for a blocking handler: that one it may ignore, and this one never stops. */
 	conn_fail(c, conn_is_blocking(c) ? -ECANCELED : MYR_STOP);
-}
-
-/* --- Tells --------------------------------------------------------------------------------------------- */
-
-static void conn_told(struct myr_conn *c, const void *p, size_t n)
-{
-	if (c->origin->service.on_tell != NULL)
-		c->origin->service.on_tell(c, p, n);
-	else if (c->framing != NULL)
-		myr_send(c, p, n);
-	else
-		myr_write(c, p, n);
-}
-
-void conn_tell(struct myr_conn *c, const void *p, size_t n)
-{
-	struct conn_more *m;
-	struct tell *t;
-
-	if (c->bits & (C_FAILED | C_OVER | C_CLOSING))
-		return;
-	if ((c->bits & C_STARTED) && !(c->bits & C_WRITING) && (c->more == NULL || c->more->tells == NULL)) {
-		conn_told(c, p, n);
-		return;
-	}
-	m = conn_more(c);
-	if (m == NULL || m->tells_bytes + n > TELLS_BYTES || (t = sys_malloc(sizeof *t + n)) == NULL)
-		return;                         /* at most once: this one is lost */
-	t->next = NULL;
-	t->n = n;
-	memcpy(t->bytes, p, n);
-	*m->tells_end = t;
-	m->tells_end = &t->next;
-	m->tells_bytes += n;
-	c->bits |= C_DUE;
-	conn_attention(c);
-}
-
-void conn_run_due(struct myr_conn *c)
-{
-	struct conn_more *m = c->more;
-
-	if ((c->bits & (C_DUE | C_WRITING)) != C_DUE)
-		return;
-	c->bits &= ~(uint32_t)C_DUE;
-	if (m->tick_late) {
-		m->tick_late = false;
-		conn_tick(c);
-	}
-	while (m->tells != NULL && !(c->bits & (C_FAILED | C_OVER | C_CLOSING))) {
-		struct tell *t = m->tells;
-
-		m->tells = t->next;
-		if (m->tells == NULL)
-			m->tells_end = &m->tells;
-		m->tells_bytes -= t->n;
-		conn_told(c, t->bytes, t->n);
-		free(t);
-	}
 }

@@ -172,9 +172,16 @@ static inline void conn_moved(struct myr_conn *c)
 void conn_input_taken(struct myr_conn *, size_t n);     /* n bytes of `in` have been used */
 void conn_input_short(struct myr_conn *);                /* what is buffered is not enough: read on */
 void conn_frame_clock(struct myr_conn *, bool partial); /* a partial frame is waiting, or none is */
+void conn_wake(struct myr_conn *);                      /* its handler, if that waits for it */
+/* tell.c */
+void conn_tick(struct myr_conn *);                      /* on_tick is due */
 void conn_run_due(struct myr_conn *);                   /* ticks and tells that had to wait */
+/* relay.c */
+void relay_pass_on(struct myr_conn *, const uint8_t *, size_t n);
+void relay_settle(struct myr_conn *);
+void relay_part(struct myr_conn *, int why);            /* one is over: what that means for the other */
+bool relay_ended(const struct myr_conn *);              /* both of its halves have */
 void conn_handler_left(struct myr_conn *);              /* the blocking handler has returned */
-bool conn_relay_ended(const struct myr_conn *);
 /* blocking.c: until something happened; -ETIMEDOUT, -EDEADLK in a callback or with the lock held. */
 int  conn_wait(struct myr_conn *, int64_t due);
 int64_t conn_wait_due(const struct myr_conn *);         /* by myr_set_timeout(), from now */
