@@ -45,7 +45,7 @@ static inline size_t unit_below(size_t n)
 	return (size_t)(unit_random() % n);
 }
 
-static unsigned unit_allocs;            /* so far */
+static _Atomic unsigned unit_allocs;    /* so far, in any thread */
 static unsigned unit_fail_at;           /* this one fails, counted from 1; 0: none */
 
 static inline int unit_alloc_fails(void)
