@@ -169,12 +169,12 @@ int myr_dial(struct myr_conn **out, const char *endpoint, int ms)
 		free(o);
 		goto fail_dialler;
 	}
-	c->bits |= C_OWNED;
 	m = conn_more(c);
 	if (m == NULL) {
 		err = -ENOMEM;
-		goto fail_dialler;      /* it has failed and goes by itself */
+		goto fail_dialler;      /* nobody's: it has failed and goes by itself */
 	}
+	c->bits |= C_OWNED;
 	m->task = t;
 	m->reader = t->fiber != NULL ? t : NULL;
 	m->dialled_conn = c;

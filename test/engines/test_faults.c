@@ -70,6 +70,7 @@ static void try_fault(const struct cell *cell, const char *name, const struct fa
 	if (!fault_board->injected)
 		return;                 /* runs differ a little: this one had fewer calls */
 	t->injected++;
+	/* One fault costs one client at most, unless nobody could be served from the start. */
 	if (v.problem[0] == '\0' && v.victims > 1 && !v.refused)
 		snprintf(v.problem, sizeof v.problem, "one fault, %u clients cut: %s", v.victims, v.cut);
 	if (v.problem[0] == '\0')
@@ -78,7 +79,8 @@ static void try_fault(const struct cell *cell, const char *name, const struct fa
 		show(name, f, v.problem);
 }
 
-static void try_call(const struct cell *cell, const char *name, enum fault_call call, unsigned made, struct tally *t)
+static void try_call(const struct cell *cell, const char *name, enum fault_call call, unsigned made,
+                     struct tally *t)
 {
 	const char *how = getenv("MYRIAD_SWEEP");
 	unsigned sites = how != NULL && strcmp(how, "full") == 0 ? SITES_FULL : SITES;
@@ -88,13 +90,27 @@ static void try_call(const struct cell *cell, const char *name, enum fault_call 
 			try_fault(cell, name, &(struct fault){ call, n, *error }, t);
 }
 
-static void sweep(void **state)
+/* Without a fault all must be well; how often is each call made? */
+static void count_calls(const struct cell *cell, const char *name, unsigned made[FAULT_CALLS])
 {
 	static const struct fault none;
+	struct verdict v;
+
+	scene_play(cell, &none, &v);
+	if (v.problem[0] != '\0' || v.victims > 0 || v.refused)
+		print_message("# %s, no fault: %s%s\n", name, v.problem, v.cut);
+	assert_string_equal(v.problem, "");
+	assert_int_equal(v.victims, 0);
+	assert_false(v.refused);
+	for (unsigned c = 0; c < FAULT_CALLS; c++)
+		made[c] = fault_board->made[c];
+}
+
+static void sweep(void **state)
+{
 	unsigned at = (unsigned)(uintptr_t)*state, engine = at / 2, made[FAULT_CALLS];
 	struct cell cell = cell_of(engine, at % 2);
 	struct tally t = { 0 };
-	struct verdict v;
 	char name[40];
 
 	if (!engine_works(cell.engine)) {
@@ -104,14 +120,7 @@ static void sweep(void **state)
 	if (strcmp(cell.engine, "io_uring") == 0 && !fault_rings())
 		print_message("# this kernel cannot inject results: completions of io_uring do not fail\n");
 	snprintf(name, sizeof name, "%s %s", engines[engine], styles[at % 2]);
-	scene_play(&cell, &none, &v);
-	if (v.problem[0] != '\0' || v.victims > 0 || v.refused)
-		print_message("# %s, no fault: %s%s\n", name, v.problem, v.cut);
-	assert_string_equal(v.problem, "");
-	assert_int_equal(v.victims, 0);
-	assert_false(v.refused);
-	for (unsigned c = 0; c < FAULT_CALLS; c++)
-		made[c] = fault_board->made[c];
+	count_calls(&cell, name, made);
 	for (unsigned c = 0; c < FAULT_CALLS; c++)
 		if (c < RING_ACCEPT || fault_rings())
 			try_call(&cell, name, (enum fault_call)c, made[c], &t);
@@ -135,7 +144,8 @@ static int once(unsigned at, char **args)
 	}
 	scene_play(&cell, &f, &v);
 	printf("%s; cut: %s%s%s; %s\n", fault_board->injected ? "injected" : "not injected",
-	       v.victims > 0 ? v.cut : "nobody", v.refused ? "; refused to start: " : "", fault_board->reason, v.problem[0] != '\0' ? v.problem : "survived");
+	       v.victims > 0 ? v.cut : "nobody", v.refused ? "; refused to start: " : "", fault_board->reason,
+	       v.problem[0] != '\0' ? v.problem : "survived");
 	scene_show_log();
 	return v.problem[0] != '\0';
 }

@@ -69,7 +69,7 @@ struct cell {                           /* what serves */
 struct verdict {
 	char problem[800];              /* "" if it survived */
 	unsigned victims;               /* clients that were not served to the end ... */
-	char cut[200];                  /* ... and who they are */
+	char cut[200];          /* ... and who they are */
 	bool refused;                   /* it said that it could not start */
 };
 

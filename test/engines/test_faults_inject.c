@@ -11,6 +11,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#define SEND_ROOM 8192
+
 struct fault_board *fault_board;
 
 void fault_board_map(void)
@@ -142,6 +144,13 @@ static int due(enum fault_call call)
 		return (ret)(intptr_t)-1;                                       \
 	}
 SYS_CALLS(FAULT_PLAIN)
+
+/* Accepted sockets inherit this: large replies leave in pieces. */
+static int fault_listen(int fd, int backlog)
+{
+	setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &(int){ SEND_ROOM }, sizeof(int));
+	return plain_listen(fd, backlog);
+}
 
 static int fault_pidfd(pid_t pid, unsigned flags)
 {
@@ -382,6 +391,7 @@ void fault_install(void)
 {
 #define FAULT_ENTRY(ret, name, params, args) .name = plain_##name,
 	sys_table = (struct sys_table){ SYS_CALLS(FAULT_ENTRY) .pidfd = fault_pidfd };
+	sys_table.listen = fault_listen;
 	sys_table.malloc = fault_malloc;
 	sys_table.calloc = fault_calloc;
 	sys_table.realloc = fault_realloc;

@@ -832,6 +832,27 @@ static void test_a_listener_may_leave_while_it_waits(void **state)
 	world_down();
 }
 
+/* Taken or not, nobody hears of them any more: they are not left on the line. */
+static void test_callers_at_the_moment_of_leaving(void **state)
+{
+	struct peer p[8];
+
+	(void)state;
+	world_up();
+	listen_here(SINK, 40, 0);
+	turn_until_quiet();
+	for (int i = 0; i < 8; i++)
+		call_in(&p[i], 0);
+	loop_detach(&f->in.port);
+	TURN_UNTIL(f->in.released == 1);
+	assert_int_equal(f->in.accepted, 0);
+	for (int i = 0; i < 8; i++) {
+		TURN_UNTIL(peer_moves(&p[i]) && (p[i].ended || p[i].error != 0));
+		close(p[i].fd);
+	}
+	world_down();
+}
+
 /* More come and go than there are descriptors or slots: each is given back. */
 static void come_and_go(bool discards, uint8_t flags)
 {
@@ -1161,6 +1182,7 @@ static void test_hanging_up_while_it_rings(void **state)
 	X(test_no_more_are_accepted_than_there_is_room_for)                                        \
 	X(test_room_that_is_taken_back_is_not_used)                                                \
 	X(test_a_listener_may_leave_while_it_waits)                                                \
+	X(test_callers_at_the_moment_of_leaving)                                                   \
 	X(test_a_discarded_handle_is_closed)                                                       \
 	X(test_handles_are_given_back)                                                             \
 	X(test_a_watch_reports_what_it_wants_as_long_as_it_holds)                                  \

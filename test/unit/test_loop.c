@@ -283,7 +283,7 @@ static void drawn_fires(struct myr_loop *l, void *arg)
 	assert_false(d->forgotten);
 	assert_false(d->ran);
 	assert_true(d->due <= l->now);
-	assert_true(d->due + 1 >= last_due);    /* its clock was read a moment after ours */
+	assert_true(d->due >= last_due);
 	d->ran = true;
 	last_due = d->due;
 	fired++;
@@ -302,8 +302,8 @@ static void test_a_thousand_timers_under_a_seed(void **state)
 		struct drawn *d = &drawn[i < 1000 ? (size_t)i : unit_below(1000)];
 		int ms = (int)unit_below(60);
 
-		d->due = test_now() + ms;
 		assert_int_equal(myr_after(f->l, ms, drawn_fires, d), 0);
+		d->due = f->l->now + ms;
 	}
 	for (int i = 0; i < 200; i++) {
 		struct drawn *d = &drawn[unit_below(1000)];
@@ -330,6 +330,7 @@ static void test_no_memory_for_a_timer(void **state)
 		unit_fail_alloc(0);
 		assert_true(err == 0 || err == -ENOMEM);
 	}
+	sys_table = sys_direct;                 /* the count is for one thread */
 	assert_true(at > 2);
 	assert_int_equal(f->l->timer_owners, 1);
 	assert_int_equal(myr_loop_run(f->l), 0);
@@ -713,6 +714,20 @@ static void test_bad_arguments(void **state)
 	assert_true(loop_is_idle(f->l));
 }
 
+/* A sanitizer starts a thread of its own with our first one: it is no leak of any test. */
+static void *pass_by(void *arg)
+{
+	return arg;
+}
+
+static void warm_up(void)
+{
+	pthread_t thread;
+
+	if (pthread_create(&thread, NULL, pass_by, NULL) == 0)
+		pthread_join(thread, NULL);
+}
+
 #define CASE(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
@@ -745,5 +760,6 @@ int main(void)
 		CASE(test_bad_arguments),
 	};
 
+	warm_up();
 	return cmocka_run_group_tests_name("loop", tests, NULL, NULL);
 }
