@@ -25,6 +25,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/feature.h"
 #include "base/sys.h"
 #include "conn/switch.h"
 
@@ -285,22 +286,6 @@ static unsigned long guards_max(void)
 	return mappings / 4;            /* two mappings each */
 }
 
-/* Is the word in the list MYRIAD_DISABLE?  For testing what older kernels get. */
-static bool is_disabled(const char *word)
-{
-	const char *list = getenv("MYRIAD_DISABLE");
-	size_t n = strlen(word);
-
-	while (list != NULL && *list != '\0') {
-		size_t len = strcspn(list, ", ");
-
-		if (len == n && memcmp(list, word, n) == 0)
-			return true;
-		list += len + (list[len] != '\0');
-	}
-	return false;
-}
-
 static bool guard_by_mprotect(struct slab *s, char *at, size_t page)
 {
 	if (atomic_load(&mapped_guards_max) == 0)
@@ -318,9 +303,9 @@ static bool guard_by_mprotect(struct slab *s, char *at, size_t page)
  * to this one as well. */
 static enum guard guard_best(void)
 {
-	if (!is_disabled("guard_install") && madvise(NULL, 0, MADV_NONSENSE) != 0)
+	if (!feature_is_off("guard_install") && madvise(NULL, 0, MADV_NONSENSE) != 0)
 		return GUARD_INSTALLED;
-	return is_disabled("guard_mprotect") ? GUARD_CANARY : GUARD_MPROTECT;
+	return feature_is_off("guard_mprotect") ? GUARD_CANARY : GUARD_MPROTECT;
 }
 
 /* Keep what is below the stack from being touched.  Steps down for good when that fails. */

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "base/feature.h"
 #include "base/sys.h"
 #include "io/ring_abi.h"
 #include "io/sock.h"
@@ -22,21 +23,6 @@
 #define INC_SIZE 65536u
 #define BUFFERS 1024u                   /* otherwise a receive takes a whole one */
 #define BUFFER_SIZE 4096u
-
-static bool disabled(const char *word)
-{
-	const char *list = getenv("MYRIAD_DISABLE");
-	size_t n = strlen(word);
-
-	for (; list != NULL && *list != '\0'; list += strspn(list, ",")) {
-		size_t len = strcspn(list, ",");
-
-		if (len == n && memcmp(list, word, n) == 0)
-			return true;
-		list += len;
-	}
-	return false;
-}
 
 static int read_number(const char *path)
 {
@@ -75,7 +61,7 @@ static int ring_setup(struct ring *r)
 	};
 	int err = -EINVAL;
 
-	for (size_t i = disabled("uring_defer") ? 1 : 0; i < sizeof flags / sizeof *flags && err == -EINVAL; i++) {
+	for (size_t i = feature_is_off("uring_defer") ? 1 : 0; i < sizeof flags / sizeof *flags && err == -EINVAL; i++) {
 		struct io_uring_params p = { .flags = flags[i] | IORING_SETUP_CQSIZE | IORING_SETUP_CLAMP,
 		                             .cq_entries = CQ_ENTRIES };
 
@@ -120,7 +106,7 @@ static int buffers_open(struct ring *r)
 	r->entries = pages(BUFFERS * sizeof(struct io_uring_buf));
 	if (r->entries == NULL)
 		return -ENOMEM;
-	r->incremental = !disabled("uring_inc") && register_buffers(r, INC_BUFFERS, true) == 0;
+	r->incremental = !feature_is_off("uring_inc") && register_buffers(r, INC_BUFFERS, true) == 0;
 	r->buffers = r->incremental ? INC_BUFFERS : BUFFERS;
 	r->buffer_size = r->incremental ? INC_SIZE : BUFFER_SIZE;
 	err = r->incremental ? 0 : register_buffers(r, BUFFERS, false);
@@ -151,7 +137,7 @@ static bool can_install(struct ring *r)
 	bool can = p != NULL && io_uring_opcode_supported(p, RING_OP_FIXED_FD_INSTALL);
 
 	io_uring_free_probe(p);
-	return can && !disabled("uring_install");
+	return can && !feature_is_off("uring_install");
 }
 
 /* A ring may be mapped where another thread's has just been.  liburing's own system calls hide that
@@ -171,9 +157,9 @@ int ring_open(struct ring *r)
 	if (err < 0)
 		goto fail_buffers;
 	io_uring_register_ring_fd(&r->uring);           /* saves a look-up in each call; may be refused */
-	r->direct = !disabled("uring_direct") &&
+	r->direct = !feature_is_off("uring_direct") &&
 	            io_uring_register_files_sparse(&r->uring, (unsigned)sock_fd_limit()) == 0;
-	r->multishot = !disabled("uring_multishot");
+	r->multishot = !feature_is_off("uring_multishot");
 	r->install = can_install(r);
 	return 0;
 fail_buffers:

@@ -74,6 +74,7 @@ static int add_all(struct myr_server *v, const struct hosted *list, unsigned n, 
 static int child_run(const struct myr_config *config, const struct hosted *list, unsigned n, int report, int log)
 {
 	struct census before;
+	struct myr_server *v;
 	char leaks[512];
 	int err;
 
@@ -85,8 +86,9 @@ static int child_run(const struct myr_config *config, const struct hosted *list,
 		err = myr_server_run(running);
 	if (err < 0)
 		dprintf(log, "server: %s\n", myr_reason());
-	myr_server_free(running);
-	running = NULL;
+	v = running;
+	running = NULL;                 /* first: a late signal must not stop what is gone */
+	myr_server_free(v);
 	census_compare(&before, leaks, sizeof leaks, LEAK_WAIT_MS);
 	dprintf(report, "%d %s%s\n", err, leaks, __lsan_do_recoverable_leak_check() ? "leaked memory" : "");
 	return err < 0;
