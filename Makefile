@@ -23,10 +23,8 @@ $(BUILD)/build.ninja:
 run:
 	@scripts/deps core
 	@$(MAKE) --no-print-directory all
-	@echo
-	@echo "Talk to it from another terminal:"
-	@echo "    printf 'hello\n' | nc -N 127.0.0.1 $(PORT)"
-	@echo "    $(BUILD)/myriad connect $(PORT)"
+	@printf '%s\n' '' 'Talk to it from another terminal:' \
+		"    printf 'hello\\n' | nc -N 127.0.0.1 $(PORT)" "    $(BUILD)/myriad connect $(PORT)" ''
 	@exec $(BUILD)/myriad serve echo $(PORT)
 
 test:
