@@ -29,7 +29,7 @@ void conn_fail(struct myr_conn *c, int err)
 	assert(err < 0);
 	if (c->bits & (C_FAILED | C_OVER))
 		return;
-	c->error = err;
+	c->error = (int16_t)err;
 	c->bits |= C_FAILED;
 	conn_attention(c);
 }
@@ -608,8 +608,13 @@ static MYR_SLOW void conn_attend(struct myr_conn *c)
 	if (c->bits & C_RELAYED)
 		relay_settle(c);
 	c->bits &= ~(uint32_t)C_OFFER;
-	if ((c->bits & C_FAILED) || conn_is_done(c))
+	if ((c->bits & C_FAILED) || conn_is_done(c)) {
 		conn_over(c);
+	} else if (!c->lingers && conn_is_sent(c)) {
+		c->lingers = true;
+		if (c->origin->lingers != NULL)
+			c->origin->lingers(c);
+	}
 }
 
 static MYR_SLOW void conn_settle_all(struct myr_conn *c)

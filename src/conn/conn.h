@@ -40,6 +40,7 @@ struct origin {
 	struct shared *shared;          /* NULL: none */
 	struct myr_server *server;      /* NULL: a client */
 	const void *key;                /* the service pointer as the user knows it (myr_tell_all) */
+	void (*lingers)(struct myr_conn *);     /* serve/: closed and all sent; what is left needs nobody */
 	void (*ended)(struct myr_conn *);       /* serve/: the accounting, once, just before memory goes */
 	bool  owned;                    /* made for one dialled connection, freed with it */
 };
@@ -113,7 +114,8 @@ struct conn_more {
 struct myr_conn {
 	struct port port;               /* first: reports get back here by cast */
 	uint32_t bits;
-	int32_t  error;                 /* first, sticky */
+	int16_t  error;                 /* first, sticky */
+	bool     lingers;               /* closed and sent; only the peer's end is missing */
 	const struct origin *origin;
 	const struct myr_framing *framing;
 	struct conn_more *more;         /* NULL while not needed */

@@ -13,9 +13,10 @@
 #define ROOM_POLL_MS 100                /* room that another worker makes is noticed after this */
 #define SAY_MS 1000                     /* between two log lines of a kind */
 
+/* Serving somebody, where one is served at a time.  Who was answered and does not hang up keeps nobody waiting. */
 static bool worker_is_busy(const struct worker *w)
 {
-	return (w->server->engine->traits & ONE_AT_A_TIME) && atomic_load(&w->row->stats.conns_open) > 0;
+	return (w->server->engine->traits & ONE_AT_A_TIME) && atomic_load(&w->row->stats.conns_open) > w->lingering;
 }
 
 static uint64_t peer_key(const struct accepted *a)

@@ -103,6 +103,7 @@ static int site_origins(struct site *s, const struct myr_service *service, size_
 		o->runner = solo ? &runner_solo : &runner_fiber;
 	o->server = v;
 	o->ended = solo ? NULL : worker_conn_ended;
+	o->lingers = solo ? NULL : worker_conn_lingers;
 	if (o->service.shared > 0) {
 		o->shared = shared_new(o->service.shared);
 		if (o->shared == NULL)

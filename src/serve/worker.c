@@ -45,8 +45,20 @@ void worker_left(struct worker *w, uint64_t peer_key)
 	worker_look(w);
 }
 
+void worker_conn_lingers(struct myr_conn *c)
+{
+	struct worker *w = c->port.loop->worker;
+
+	w->lingering++;
+	worker_look(w);
+}
+
 void worker_conn_ended(struct myr_conn *c)
 {
+	struct worker *w = c->port.loop->worker;
+
+	if (c->lingers)
+		w->lingering--;
 	worker_left(c->port.loop->worker, addr_peer_key(&c->peer));
 }
 

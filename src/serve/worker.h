@@ -27,6 +27,7 @@ struct worker {
 	struct board_row *row;
 	struct listener *listeners;     /* one for each site */
 	unsigned n_listeners, n_started;
+	unsigned lingering;             /* connections that are over for us: only the peer's end is missing */
 	unsigned refusing;              /* connections that are being told we are full */
 	int64_t  paused_until;          /* out of descriptors, memory, threads or processes */
 	int64_t  said_refused, said_paused;     /* when, so that the log is not flooded */
@@ -56,6 +57,7 @@ void worker_finish(struct worker *);
 
 /* A counted connection has ended: its place is free. */
 void worker_left(struct worker *, uint64_t peer_key);
+void worker_conn_lingers(struct myr_conn *);
 void worker_conn_ended(struct myr_conn *);      /* origin.ended of adopted connections */
 bool worker_pause(struct worker *, int err);    /* accepting failed; true: the next would, too */
 void worker_look_at(struct worker *, int64_t when);     /* the listeners settle again then */

@@ -83,6 +83,15 @@ def test_daytime(serve):
     assert abs((now - told).total_seconds()) < 60
 
 
+def test_who_was_answered_and_does_not_hang_up_keeps_nobody_waiting(serve):
+    """One at a time: the second is served although the first has not ended its side, long before close_ms is over."""
+    server = serve("daytime", 0, "-e", "iterative", "--close-timeout", "5m")
+    with server.connect() as first:
+        assert read_all(first).endswith(b"\r\n")
+        with server.connect() as second:
+            assert read_all(second).endswith(b"\r\n")
+
+
 def test_time(serve):
     answer = serve("time", 0).ask(b"")
     assert len(answer) == 4
