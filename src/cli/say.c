@@ -24,7 +24,8 @@ static void say_put(const char *line, size_t n)
 	(void)put;                              /* nobody is left to be told */
 }
 
-MYR_PRINTF(3, 0) static void say_line(const char *prefix, const char *separator, const char *fmt, va_list ap)
+MYR_PRINTF(3, 0) MYR_PRINTF(3, 0)
+static void say_line(const char *prefix, const char *separator, const char *fmt, va_list ap)
 {
 	char line[SAY_MAX];
 	int n = snprintf(line, sizeof line - 1, "%s%s", prefix, separator);

@@ -82,7 +82,8 @@ struct place {
 
 /* From here on clients meet a server of their own, with these services and limits. */
 void serve      (struct script *, const struct myr_config *, const char *service);
-void serve_at   (struct script *, const struct myr_config *, const struct place *, unsigned n, unsigned fds_max);
+void serve_at   (struct script *, const struct myr_config *, const struct place *, unsigned n,
+                 unsigned fds_max);
 void serve_ends (struct script *);      /* how it ended, with which status and leaks: in the transcript */
 void serve_stop (struct script *);      /* stop it (again) */
 

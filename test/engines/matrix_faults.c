@@ -14,7 +14,7 @@
 
 #define LINE 512
 
-/* --- fragile: "crash" crashes; "lock" does so with the lock held; "worker" tells which process serves ------------ */
+/* --- fragile: "crash" crashes, "crash locked" with the lock held; "process" tells who serves --- */
 
 struct fragile {
 	bool broken;
@@ -73,7 +73,7 @@ static const struct hosting hostings[] = {
 	{ "fragile", { &fragile_blocking, &fragile_callback } },
 };
 
-/* --- Scenarios ----------------------------------------------------------------------------------------- */
+/* --- Scenarios -------------------------------------------------------------------------------- */
 
 static const struct myr_config ample;
 
@@ -157,7 +157,9 @@ static void worker_killed(struct script *s)
 /* The same service at two addresses: two shared blocks, one server. */
 static void two_places(struct script *s)
 {
-	static const struct place places[] = { { .service = "tally" }, { .service = "tally" }, { .service = "echo" } };
+	static const struct place places[] = {
+		{ .service = "tally" }, { .service = "tally" }, { .service = "echo" },
+	};
 	struct client *c;
 
 	serve_at(s, &ample, places, 3, 0);
@@ -203,17 +205,25 @@ static void at_a_path(struct script *s)
 
 static const struct scenario scenarios[] = {
 	{ "a crash in a handler", crashes, .text = "A> hello\nA< hello\nA> crash\nA< END\n" DIES,
-	  .except = { { PARTED, "A> hello\nA< hello\nA> crash\nA< END\nB> hello\nB< hello\nB> hangs up\nserver: exit 0\n" } } },
+	  .except = { { PARTED, "A> hello\nA< hello\nA> crash\nA< END\nB> hello\nB< hello\n"
+	                        "B> hangs up\nserver: exit 0\n" } } },
 	{ "a crash with the lock held", crashes_locked, .text = "A> crash locked\nA< END\n" DIES,
-	  .except = { { PARTED, "A> crash locked\nA< END\nB> lock\nB> lock\nB< owner died, broken\nB< locked, whole\n"
-	            "B> hangs up\nserver: exit 0\n" } } },
+	  .except = { { PARTED, "A> crash locked\nA< END\nB> lock\nB> lock\n"
+	                        "B< owner died, broken\nB< locked, whole\nB> hangs up\n"
+	                        "server: exit 0\n" } } },
 	{ "a worker is killed, and replaced", worker_killed,
-	  .text = "A is served by the server's process\nA> hangs up\n10 of 10 were served\nserver: exit 0\n",
-	  .except = { { REPLACED, "A is served by a child of it\nA< END\nA> hangs up\n10 of 10 were served\nserver: exit 0\n" },
-	    { PARTED, "A is served by a child of it\nA> hangs up\n10 of 10 were served\nserver: exit 0\n" } } },
+	  .text = "A is served by the server's process\nA> hangs up\n10 of 10 were served\n"
+	          "server: exit 0\n",
+	  .except = { { REPLACED, "A is served by a child of it\nA< END\nA> hangs up\n"
+	                          "10 of 10 were served\nserver: exit 0\n" },
+	    { PARTED, "A is served by a child of it\nA> hangs up\n10 of 10 were served\n"
+	              "server: exit 0\n" } } },
 	{ "one service at two addresses", two_places,
-	  .text = "> +\n> +\n> ?\n< 2\n> hangs up\n> +\n> ?\n< 1\n> hangs up\n> hello\n< hello\n> hangs up\nserver: exit 0\n" },
-	{ "a unix socket", at_a_path, .text = "as asked\n> ?\n< unix\n< unix 0\n> EOF\n< EOF\nserver: exit 0\nthe socket is gone\n" },
+	  .text = "> +\n> +\n> ?\n< 2\n> hangs up\n> +\n> ?\n< 1\n> hangs up\n> hello\n< hello\n"
+	          "> hangs up\nserver: exit 0\n" },
+	{ "a unix socket", at_a_path,
+	  .text = "as asked\n> ?\n< unix\n< unix 0\n> EOF\n< EOF\n"
+	          "server: exit 0\nthe socket is gone\n" },
 };
 
 const struct topic topic_faults = {

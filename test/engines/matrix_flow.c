@@ -13,7 +13,7 @@
 #define LINE  512
 #define PIECE 16384
 
-/* --- flood: as many bytes of the pattern as the line says, then the end --------------------------------- */
+/* --- flood: as many bytes of the pattern as the line says, then the end ----------------------- */
 
 struct flood {
 	size_t at, n;
@@ -75,7 +75,7 @@ static const struct myr_service
 	flood_callback = { .name = "flood", .framing = &myr_lines, .state = sizeof(struct flood),
 	                   .on_frame = flood_frame, .on_room = flood_more };
 
-/* --- lazy: echoes lines; "wait" stops it from looking at more until it says "and on" -------------------- */
+/* --- lazy: echoes lines; "wait" stops it from looking at more until it says "and on" ---------- */
 
 #define LAZY_MS 40
 
@@ -113,7 +113,7 @@ static const struct myr_service
 	lazy_blocking = { .name = "lazy", .framing = &myr_lines, .handle = lazy_handle },
 	lazy_callback = { .name = "lazy", .framing = &myr_lines, .on_frame = lazy_frame, .on_tick = lazy_tick };
 
-/* --- clock: "tick" and a tock comes later, though nobody says anything; "never" takes it back ------------ */
+/* --- clock: "tick" and a tock comes later, though nobody says anything; "never" takes it back --- */
 
 static void clock_line(struct myr_conn *c, const char *p, size_t n)
 {
@@ -145,10 +145,12 @@ static void clock_tick(struct myr_conn *c)
 }
 
 static const struct myr_service
-	clock_blocking = { .name = "clock", .framing = &myr_lines, .handle = clock_handle, .on_tick = clock_tick },
-	clock_callback = { .name = "clock", .framing = &myr_lines, .on_frame = clock_frame, .on_tick = clock_tick };
+	clock_blocking = { .name = "clock", .framing = &myr_lines, .handle = clock_handle,
+	                   .on_tick = clock_tick },
+	clock_callback = { .name = "clock", .framing = &myr_lines, .on_frame = clock_frame,
+	                   .on_tick = clock_tick };
 
-/* --- patient: says so when nothing comes for a while, and goes on ----------------------------------------- */
+/* --- patient: says so when nothing comes for a while, and goes on ----------------------------- */
 
 #define PATIENT_MS 40
 
@@ -190,7 +192,7 @@ static const struct myr_service
 	patient_callback = { .name = "patient", .framing = &myr_lines, .on_open = patient_open,
 	                     .on_frame = patient_frame, .on_tick = patient_tick };
 
-/* --- deaf: never takes a byte ----------------------------------------------------------------------------- */
+/* --- deaf: never takes a byte ----------------------------------------------------------------- */
 
 static void deaf_handle(struct myr_conn *c)
 {
@@ -218,7 +220,7 @@ static const struct hosting hostings[] = {
 	{ "deaf",    { &deaf_blocking,    &deaf_callback } },
 };
 
-/* --- Scenarios ----------------------------------------------------------------------------------------- */
+/* --- Scenarios -------------------------------------------------------------------------------- */
 
 static void slow_reader(struct script *s)
 {
@@ -322,19 +324,25 @@ static const struct scenario scenarios[] = {
 	  .text = "> 2000000\n< 2000000 bytes\n< EOF\n" },
 	{ "a late reader gets every byte, and others are served", late_reader,
 	  .text = "A> 20000000\nB> meanwhile\nB< meanwhile\nA< 20000000 bytes\nA< EOF\n",
-	  .except = { { IN_TURN, "A> 20000000\nB> meanwhile\nB< nothing\nA< 20000000 bytes\nA< EOF\n" } }, .at_once = 2 },
+	  .except = { { IN_TURN, "A> 20000000\nB> meanwhile\nB< nothing\nA< 20000000 bytes\n"
+	                         "A< EOF\n" } },
+	  .at_once = 2 },
 	{ "who does not listen is not read from", stopped_reader,
-	  .text = "A> all that goes, and it stalls\nB> meanwhile\nB< meanwhile\nA< all of it\nA> hangs up\n",
-	  .except = { { IN_TURN, "A> all that goes, and it stalls\nB> meanwhile\nB< nothing\nA< all of it\nA> hangs up\n"
-	             "B< meanwhile\n" } }, .at_once = 2 },
+	  .text = "A> all that goes, and it stalls\nB> meanwhile\nB< meanwhile\nA< all of it\n"
+	          "A> hangs up\n",
+	  .except = { { IN_TURN, "A> all that goes, and it stalls\nB> meanwhile\nB< nothing\n"
+	                         "A< all of it\nA> hangs up\nB< meanwhile\n" } },
+	  .at_once = 2 },
 	{ "a pause holds back even what has arrived", paused,
-	  .text = "> one\n> wait\n> two\n> three\n< one\n< wait\n> four\n> EOF\n"
-	  "< and on\n< two\n< three\n< four\n< EOF\nin good time\n" },
+	  .text = "> one\n> wait\n> two\n> three\n< one\n< wait\n> four\n> EOF\n< and on\n< two\n"
+	          "< three\n< four\n< EOF\nin good time\n" },
 	{ "a tick comes while nobody speaks", ticks,
 	  .text = "> tick\n< tock\nin good time\n> tick\n> never\n> hello\n< hello\n< nothing\n" },
 	{ "a wait that times out breaks nothing", times_out,
 	  .text = "< still there?\nin good time\n> yes\n< yes\n< still there?\n> yes!\n< yes!\n" },
-	{ "a handler that never reads", never_reads, .text = "> 9000 bytes\n< END\nserver: exit 0\n" },
+	{ "a handler that never reads", never_reads,
+	  .text = "> 9000 bytes\n< END\n"
+	          "server: exit 0\n" },
 };
 
 const struct topic topic_flow = {

@@ -10,7 +10,7 @@
 #define LONG  60000
 #define FIXED 4
 
-/* --- frames: each frame back; and for what reason the last connection broke -------------------------- */
+/* --- frames: each frame back; and for what reason the last connection broke ------------------- */
 
 struct frames {                         /* shared */
 	int last_error;
@@ -80,7 +80,7 @@ static const struct hosting hostings[] = {
 	{ "fixed",      { &blocking[7], &callback[7] } },
 };
 
-/* --- Scenarios ----------------------------------------------------------------------------------------- */
+/* --- Scenarios -------------------------------------------------------------------------------- */
 
 /* In one segment, in a segment for each byte, and in two segments at every place. */
 static void frames(struct script *s, const char *service, const void *p, size_t n)
@@ -235,36 +235,48 @@ static void eof_inside(struct script *s)
 
 static const struct scenario scenarios[] = {
 	{ "framing: lines", lines,
-	  .text = TWICE("> one\n> \n> two\\r\n> th\\rree\n> \\r\n> EOF\n< one\n< \n< two\n< th\\rree\n< \n< EOF\n") },
+	  .text = TWICE("> one\n> \n> two\\r\n> th\\rree\n> \\r\n> EOF\n< one\n< \n< two\n"
+	                "< th\\rree\n< \n< EOF\n") },
 	{ "framing: crlf", crlf,
-	  .text = TWICE("> one\\r\n> \\r\n> two\n> th\\rree\\r\n> EOF\n< one\\r\n< \\r\n< two\\r\n< th\\rree\\r\n< EOF\n") },
+	  .text = TWICE("> one\\r\n> \\r\n> two\n> th\\rree\\r\n> EOF\n< one\\r\n< \\r\n< two\\r\n"
+	                "< th\\rree\\r\n< EOF\n") },
 	{ "framing: netstrings", netstrings, .text = TWICE(NETSTRINGS) },
-	{ "framing: counted", counted, .text = TWICE("> \"5 hello0 3 a b1 5\"\n> EOF\n< \"5 hello0 3 a b1 5\"\n< EOF\n") },
+	{ "framing: counted", counted,
+	  .text = TWICE("> \"5 hello0 3 a b1 5\"\n> EOF\n"
+	                "< \"5 hello0 3 a b1 5\"\n< EOF\n") },
 	{ "framing: prefix8", prefix8,
-	  .text = TWICE("> \"\\x05hello\\x00\\x01\\x01\\x03bye\"\n> EOF\n< \"\\x05hello\\x00\\x01\\x01\\x03bye\"\n< EOF\n") },
+	  .text = TWICE("> \"\\x05hello\\x00\\x01\\x01\\x03bye\"\n> EOF\n"
+	                "< \"\\x05hello\\x00\\x01\\x01\\x03bye\"\n< EOF\n") },
 	{ "framing: prefix16", prefix16,
 	  .text = TWICE("> \"\\x00\\x05hello\\x00\\x00\\x00\\x01\\x01\\x00\\x03bye\"\n> EOF\n"
-	        "< \"\\x00\\x05hello\\x00\\x00\\x00\\x01\\x01\\x00\\x03bye\"\n< EOF\n") },
+	                "< \"\\x00\\x05hello\\x00\\x00\\x00\\x01\\x01\\x00\\x03bye\"\n< EOF\n") },
 	{ "framing: prefix32", prefix32,
-	  .text = TWICE("> \"\\x00\\x00\\x00\\x05hello\\x00\\x00\\x00\\x00\\x00\\x00\\x00\\x01\\x01\"\n> EOF\n"
-	        "< \"\\x00\\x00\\x00\\x05hello\\x00\\x00\\x00\\x00\\x00\\x00\\x00\\x01\\x01\"\n< EOF\n") },
-	{ "framing: fixed", fixed, .text = TWICE("> \"onlyfourthis\"\n> EOF\n< \"onlyfourthis\"\n< EOF\n") },
+	  .text = TWICE("> \"\\x00\\x00\\x00\\x05hello\\x00\\x00\\x00\\x00\\x00\\x00\\x00\\x01\\x01\"\n"
+	                "> EOF\n"
+	                "< \"\\x00\\x00\\x00\\x05hello\\x00\\x00\\x00\\x00\\x00\\x00\\x00\\x01\\x01\"\n"
+	                "< EOF\n") },
+	{ "framing: fixed", fixed,
+	  .text = TWICE("> \"onlyfourthis\"\n> EOF\n< \"onlyfourthis\"\n"
+	                "< EOF\n") },
 	{ "frames of 60000 bytes", long_frame,
 	  .text = "> \"\\x00\\x00\\xea`\"\n> 60000 bytes\n< \"\\x00\\x00\\xea`\"\n< 60000 bytes\n"
-	  "> \"\\x00\\x00\\xea`\"\n> 60000 bytes\n< \"\\x00\\x00\\xea`\"\n< 60000 bytes\n"
-	  "> \"\\x00\\x00\\xea`\"\n> 60000 bytes\n< \"\\x00\\x00\\xea`\"\n< 60000 bytes\n" },
+	          "> \"\\x00\\x00\\xea`\"\n> 60000 bytes\n< \"\\x00\\x00\\xea`\"\n< 60000 bytes\n"
+	          "> \"\\x00\\x00\\xea`\"\n> 60000 bytes\n< \"\\x00\\x00\\xea`\"\n< 60000 bytes\n" },
 	{ "a frame too long ends only its connection", oversize,
 	  .text = "lines> 1002 bytes\nlines< END\nnetstrings> \"1001:\"\nnetstrings< END\n"
-	  "counted> \"99999999999999999999\"\ncounted< END\nprefix16> \"\\x03\\xe9\"\nprefix16< END\n"
-	  "prefix32> \"\\xff\\xff\\xff\\xff\"\nprefix32< END\nA> still here\nA< still here\nA> hangs up\n"
-	  "why?: broken or too long frame\n", .at_once = 2 },
+	          "counted> \"99999999999999999999\"\ncounted< END\nprefix16> \"\\x03\\xe9\"\n"
+	          "prefix16< END\nprefix32> \"\\xff\\xff\\xff\\xff\"\nprefix32< END\n"
+	          "A> still here\nA< still here\nA> hangs up\nwhy?: broken or too long frame\n",
+	  .at_once = 2 },
 	{ "broken framing ends its connection", broken,
-	  .text = "netstrings> \"2:ok,\"\nnetstrings< \"2:ok,\"\nnetstrings> \"2:hey,\"\nnetstrings< END\n"
-	  "netstrings> \"hello\"\nnetstrings< END\nnetstrings> \"05:hello,\"\nnetstrings< END\n"
-	  "counted> \"-1 x\"\ncounted< END\ncounted> \n" "counted< END\n" },
+	  .text = "netstrings> \"2:ok,\"\nnetstrings< \"2:ok,\"\nnetstrings> \"2:hey,\"\n"
+	          "netstrings< END\nnetstrings> \"hello\"\nnetstrings< END\n"
+	          "netstrings> \"05:hello,\"\nnetstrings< END\ncounted> \"-1 x\"\ncounted< END\n"
+	          "counted> \ncounted< END\n" },
 	{ "EOF inside a frame is no frame", eof_inside,
 	  .text = "lines> whole\nlines< whole\nlines> \"half\"\nlines> EOF\nlines< END\n"
-	  "prefix16> \"\\x00\\x05hel\"\nprefix16> EOF\nprefix16< END\nwhy?: broken or too long frame\n" },
+	          "prefix16> \"\\x00\\x05hel\"\nprefix16> EOF\nprefix16< END\n"
+	          "why?: broken or too long frame\n" },
 	{ "good frames before a broken one", good_before_broken, .text = "> \"1:a,1:b,x\"\n< END\n" },
 };
 

@@ -10,7 +10,7 @@
 #define LINE 512
 #define SHORT_MS 100
 
-/* --- stats: how many connections the server has, this one included ------------------------------------------- */
+/* --- stats: how many connections the server has, this one included ---------------------------- */
 
 static void stats_line(struct myr_conn *c)
 {
@@ -35,7 +35,7 @@ static void stats_frame(struct myr_conn *c, const void *p, size_t n)
 	stats_line(c);
 }
 
-/* --- full: says so when there are too many -------------------------------------------------------------------- */
+/* --- full: says so when there are too many ---------------------------------------------------- */
 
 static void full_handle(struct myr_conn *c)
 {
@@ -54,15 +54,17 @@ static void full_frame(struct myr_conn *c, const void *p, size_t n)
 static const struct myr_service
 	stats_blocking = { .name = "stats", .framing = &myr_lines, .handle = stats_handle },
 	stats_callback = { .name = "stats", .framing = &myr_lines, .on_frame = stats_frame },
-	full_blocking = { .name = "full", .framing = &myr_lines, .full = "come back later\n", .handle = full_handle },
-	full_callback = { .name = "full", .framing = &myr_lines, .full = "come back later\n", .on_frame = full_frame };
+	full_blocking = { .name = "full", .framing = &myr_lines, .full = "come back later\n",
+	                  .handle = full_handle },
+	full_callback = { .name = "full", .framing = &myr_lines, .full = "come back later\n",
+	                  .on_frame = full_frame };
 
 static const struct hosting hostings[] = {
 	{ "stats", { &stats_blocking, &stats_callback } },
 	{ "full",  { &full_blocking,  &full_callback } },
 };
 
-/* --- Scenarios ----------------------------------------------------------------------------------------- */
+/* --- Scenarios -------------------------------------------------------------------------------- */
 
 static void note_time(struct script *s, int64_t began)
 {
@@ -150,6 +152,23 @@ static void does_not_take(struct script *s)
 	hear_rest_of_pattern(a);
 	note(&s->talk, "A has had %s, and then %s", a->heard < 20000000 ? "some" : "all of it",
 	     a->ended != NULL ? "END" : "silence");
+	serve_stop(s);
+	serve_ends(s);
+}
+
+/* A client that goes while its reply is stuck takes the connection with it, at once. */
+static void goes_when_stuck(struct script *s)
+{
+	static const struct place places[] = { { .service = "flood" }, { .service = "stats" } };
+	static const struct client_opts small = { .receive_room = 65536 };
+	struct client *a;
+
+	serve_at(s, &(struct myr_config){ .idle_ms = 60000, .close_ms = 60000 }, places, 2, 0);
+	a = client_dial(&s->talk, "A", where(s, "flood"), &small);
+	say(a, "20000000\n");
+	hear_pattern(a, 100000);
+	hang_up_rudely(a);
+	ask_until(s, "stats", "?\n", "1 open");
 	serve_stop(s);
 	serve_ends(s);
 }
@@ -325,21 +344,27 @@ static const struct scenario scenarios[] = {
 	  .text = "> whole\n< WHOLE\n< nothing\ndrip, drip, cut\nin good time\nserver: exit 0\n" },
 	{ "the last output is not taken", does_not_take,
 	  .text = "A> 20000000\n?: 1 open\nA has had some, and then END\nserver: exit 0\n" },
+	{ "a reset while the reply is stuck", goes_when_stuck,
+	  .text = "A> 20000000\nA< 100000 bytes\nA> RESET\n?: 1 open\nserver: exit 0\n" },
 	{ "the house is full, and says so", full_with_text,
-	  .text = "A> hello\nA< hello\nB< come back later\nB< EOF\nA> good-bye\nA< good-bye\nA> EOF\nA< EOF\nB> hangs up\n"
-	  "C< me now?\nserver: exit 0\n",
-	  .except = { { IN_TURN, "A> hello\nA< hello\nB< nothing\nA> good-bye\nA< good-bye\nA> EOF\nA< EOF\nB> hangs up\n"
-	           "C< me now?\nserver: exit 0\n" } }, .at_once = 2 },
+	  .text = "A> hello\nA< hello\nB< come back later\nB< EOF\nA> good-bye\nA< good-bye\n"
+	          "A> EOF\nA< EOF\nB> hangs up\nC< me now?\nserver: exit 0\n",
+	  .except = { { IN_TURN, "A> hello\nA< hello\nB< nothing\nA> good-bye\nA< good-bye\n"
+	                         "A> EOF\nA< EOF\nB> hangs up\nC< me now?\nserver: exit 0\n" } },
+	  .at_once = 2 },
 	{ "the house is full, and the next one waits", full_without,
-	  .text = "A> hello\nA< hello\nB> me too\nB< nothing\nA> EOF\nA< EOF\nB< me too\nB> hangs up\nserver: exit 0\n" },
+	  .text = "A> hello\nA< hello\nB> me too\nB< nothing\nA> EOF\nA< EOF\nB< me too\n"
+	          "B> hangs up\nserver: exit 0\n" },
 	{ "one connection for each peer", one_for_each,
-	  .text = "A> hello\nA< hello\nB< END\nC> I am somebody else\nC< I am somebody else\nA> still here\nA< still here\n"
-	  "C> hangs up\nA< EOF\nserver: exit 0\n",
-	  .except = { { IN_TURN, "A> hello\nA< hello\nB< nothing\nA> hangs up\nB> hangs up\nC> I am somebody else\n"
-	             "C< I am somebody else\nC> hangs up\nserver: exit 0\n" } }, .at_once = 3 },
+	  .text = "A> hello\nA< hello\nB< END\nC> I am somebody else\nC< I am somebody else\n"
+	          "A> still here\nA< still here\nC> hangs up\nA< EOF\nserver: exit 0\n",
+	  .except = { { IN_TURN, "A> hello\nA< hello\nB< nothing\nA> hangs up\nB> hangs up\n"
+	                         "C> I am somebody else\nC< I am somebody else\nC> hangs up\n"
+	                         "server: exit 0\n" } },
+	  .at_once = 3 },
 	{ "more clients than descriptors", too_few_descriptors,
-	  .text = "A> first\nA< first\nA> still served\nA< still served\nA< nothing\nthe server is at rest\nA> hangs up\n"
-	  "60 were served in the end\nserver: exit 0\n" },
+	  .text = "A> first\nA< first\nA> still served\nA< still served\nA< nothing\n"
+	          "the server is at rest\nA> hangs up\n60 were served in the end\nserver: exit 0\n" },
 };
 
 const struct topic topic_limits = {

@@ -10,7 +10,7 @@
 
 #define LINE 512
 
-/* --- tally: "+" adds to a number that all share; "?" asks for it ------------------------------------------- */
+/* --- tally: "+" adds to a number that all share; "?" asks for it ------------------------------ */
 
 struct tally {
 	unsigned long n;
@@ -62,7 +62,7 @@ static const struct myr_service
 	tally_callback = { .name = "tally", .framing = &myr_lines, .shared = sizeof(struct tally),
 	                   .on_frame = tally_frame, .on_eof = tally_eof };
 
-/* --- census: how many have come, and how many of them have not gone ------------------------------------------ */
+/* --- census: how many have come, and how many of them have not gone --------------------------- */
 
 struct census {
 	unsigned long came, went;
@@ -128,7 +128,7 @@ static const struct myr_service
 	census_callback = { .name = "census", .framing = &myr_lines, .shared = sizeof(struct census),
 	                    .on_open = census_came, .on_frame = census_frame, .on_close = census_close };
 
-/* --- mail: "id" tells yours; "tell ID text" sends text to whoever has it ------------------------------------- */
+/* --- mail: "id" tells yours; "tell ID text" sends text to whoever has it ---------------------- */
 
 static void mail_line(struct myr_conn *c, const char *line)
 {
@@ -167,7 +167,7 @@ static const struct myr_service
 	mail_blocking = { .name = "mail", .framing = &myr_lines, .handle = mail_handle },
 	mail_callback = { .name = "mail", .framing = &myr_lines, .on_frame = mail_frame };
 
-/* --- chat: each line to all who are here --------------------------------------------------------------------- */
+/* --- chat: each line to all who are here ------------------------------------------------------ */
 
 static const struct myr_service chat_blocking, chat_callback;
 
@@ -209,7 +209,7 @@ static const struct hosting hostings[] = {
 	{ "chat",   { &chat_blocking,   &chat_callback } },
 };
 
-/* --- Scenarios ----------------------------------------------------------------------------------------- */
+/* --- Scenarios -------------------------------------------------------------------------------- */
 
 static void second_client(struct script *s)
 {
@@ -426,11 +426,12 @@ static void chat(struct script *s)
 
 static void unique_ids(struct script *s)
 {
+	static const struct client_opts quiet = { .quiet = true };
 	char ids[30][64];
 	unsigned twice = 0;
 
 	for (int i = 0; i < 30; i++) {
-		struct client *c = client_dial(&s->talk, "", where(s, "mail"), &(struct client_opts){ .quiet = true });
+		struct client *c = client_dial(&s->talk, "", where(s, "mail"), &quiet);
 
 		learn_id(c, ids[i], sizeof ids[i]);
 		c->quiet = true;
@@ -445,29 +446,39 @@ static void unique_ids(struct script *s)
 static const struct scenario scenarios[] = {
 	{ "a second client while the first is silent", second_client,
 	  .text = "A> first\nA< first\nB> second\nB< second\nA> EOF\nA< EOF\n",
-	  .except = { { IN_TURN, "A> first\nA< first\nB> second\nB< nothing\nA> EOF\nA< EOF\nB< second\n" } }, .at_once = 2 },
+	  .except = { { IN_TURN, "A> first\nA< first\nB> second\nB< nothing\nA> EOF\nA< EOF\n"
+	                         "B< second\n" } },
+	  .at_once = 2 },
 	{ "three clients, interleaved", interleaved,
-	  .text = "A> a1\nA< A1\nB> b1\nB< B1\nC> c1\nC< C1\nA> a2\nA< A2\nA> hangs up\nB> b2\nB< B2\nB> hangs up\n"
-	  "C> c2\nC< C2\n",
-	  .except = { { IN_TURN, "A> a1\nA< A1\nB> b1\nB< nothing\nC> c1\nC< nothing\nA> a2\nA< A2\nA> hangs up\nB< B1\nB> b2\n"
-	             "B< B2\nB> hangs up\nC< C1\nC> c2\nC< C2\n" } }, .at_once = 3 },
+	  .text = "A> a1\nA< A1\nB> b1\nB< B1\nC> c1\nC< C1\nA> a2\nA< A2\nA> hangs up\nB> b2\n"
+	          "B< B2\nB> hangs up\nC> c2\nC< C2\n",
+	  .except = { { IN_TURN, "A> a1\nA< A1\nB> b1\nB< nothing\nC> c1\nC< nothing\nA> a2\n"
+	                         "A< A2\nA> hangs up\nB< B1\nB> b2\nB< B2\nB> hangs up\nC< C1\n"
+	                         "C> c2\nC< C2\n" } },
+	  .at_once = 3 },
 	{ "a hundred clients at once", hundred, .text = "200 good answers and ends\n" },
 	{ "each connection ends exactly once", counted_once, .text = "?: 1 here, many came\n" },
 	{ "a shared count is exact", exact_count, .text = "-: 0\n50 done\n> ?\n< 1000\n" },
 	{ "ids are never used twice", unique_ids, .text = "0 bad ids\n" },
 	{ "one connection is told by another", told,
-	  .text = "A< note to myself\nB< told\nA< hello A\nA> hangs up\nB< told\nB< told\nB> well\nB< what?\n",
-	  .except = { { IN_TURN, "A< note to myself\nB< nothing\nA> hangs up\nB< told\nB< told\nB< told\nB> well\nB< what?\n" } }, .at_once = 2 },
+	  .text = "A< note to myself\nB< told\nA< hello A\nA> hangs up\nB< told\nB< told\n"
+	          "B> well\nB< what?\n",
+	  .except = { { IN_TURN, "A< note to myself\nB< nothing\nA> hangs up\nB< told\nB< told\n"
+	                         "B< told\nB> well\nB< what?\n" } },
+	  .at_once = 2 },
 	{ "what one tells another arrives in order", told_in_order,
 	  .text = "A has had 100 letters in order\nB has told 100\n",
-	  .except = { { IN_TURN, "A has had 0 letters in order\nB has told 100\n" } }, .at_once = 2 },
+	  .except = { { IN_TURN, "A has had 0 letters in order\nB has told 100\n" } },
+	  .at_once = 2 },
 	{ "all are told", chat,
-	  .text = "A> in\nA< welcome\nB> in\nB< welcome\nC> in\nC< welcome\nA> hello all\nA< somebody says: hello all\n"
-	  "B< somebody says: hello all\nC< somebody says: hello all\nA> hangs up\nB> is A gone?\n"
-	  "B< somebody says: is A gone?\nC< somebody says: is A gone?\n",
-	  .except = { { IN_TURN, "A> in\nA< welcome\nB> in\nB< nothing\nC> in\nC< nothing\nA> hello all\n"
-	             "A< somebody says: hello all\nA> hangs up\nB< welcome\nB> is A gone?\n"
-	             "B< somebody says: is A gone?\n" } }, .at_once = 3 },
+	  .text = "A> in\nA< welcome\nB> in\nB< welcome\nC> in\nC< welcome\nA> hello all\n"
+	          "A< somebody says: hello all\nB< somebody says: hello all\n"
+	          "C< somebody says: hello all\nA> hangs up\nB> is A gone?\n"
+	          "B< somebody says: is A gone?\nC< somebody says: is A gone?\n",
+	  .except = { { IN_TURN, "A> in\nA< welcome\nB> in\nB< nothing\nC> in\nC< nothing\n"
+	                         "A> hello all\nA< somebody says: hello all\nA> hangs up\n"
+	                         "B< welcome\nB> is A gone?\nB< somebody says: is A gone?\n" } },
+	  .at_once = 3 },
 };
 
 const struct topic topic_many = {

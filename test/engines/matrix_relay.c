@@ -12,7 +12,7 @@
 #define LINE 512
 #define DIAL_MS 3000
 
-/* --- relay: the first line is an endpoint; from there on bytes either way ------------------------------------- */
+/* --- relay: the first line is an endpoint; from there on bytes either way --------------------- */
 
 static void relay_handle(struct myr_conn *c)
 {
@@ -43,7 +43,7 @@ static const struct myr_service
 	relay_blocking = { .name = "relay", .framing = &myr_lines, .handle = relay_handle },
 	relay_callback = { .name = "relay", .framing = &myr_lines, .on_frame = relay_frame };
 
-/* --- ask: the first line is an endpoint; the others are questions for it, one at a time ----------------------- */
+/* --- ask: the first line is an endpoint; the others are questions for it, one at a time ------- */
 
 static void ask_handle(struct myr_conn *c)
 {
@@ -149,7 +149,7 @@ static const struct hosting hostings[] = {
 	{ "ask",   { &ask_blocking,   &ask_callback } },
 };
 
-/* --- Scenarios ----------------------------------------------------------------------------------------- */
+/* --- Scenarios -------------------------------------------------------------------------------- */
 
 struct ends {
 	struct client *a, *u;
@@ -293,19 +293,27 @@ static void ask_nobody(struct script *s)
 
 static const struct scenario scenarios[] = {
 	{ "a relay, both ways and half-closed", relay_both_ways,
-	  .text = "U< at once\nA> hello\nU< hello\nU> hi\nA< hi\nA> EOF\nU< EOF\nU> last words\nA< last words\n"
-	  "U> EOF\nA< EOF\n" },
+	  .text = "U< at once\nA> hello\nU< hello\nU> hi\nA< hi\nA> EOF\nU< EOF\nU> last words\n"
+	          "A< last words\nU> EOF\nA< EOF\n" },
 	{ "a relay, half-closed from the far end", relay_other_end_first,
-	  .text = "U> that is all\nU> EOF\nA< that is all\nA< EOF\nA> I go on\nU< I go on\nA> EOF\nU< EOF\n" },
+	  .text = "U> that is all\nU> EOF\nA< that is all\nA< EOF\nA> I go on\nU< I go on\n"
+	          "A> EOF\nU< EOF\n" },
 	{ "a relay holds back who is too fast", relay_much,
-	  .text = "A> all that goes, and it stalls\nU> 1000000 bytes\nA< 1000000 bytes\nU< all of it\nA> EOF\nU< EOF\n" },
-	{ "a relay's far end resets", relay_reset, .text = "A> hello\nU< hello\nU> RESET\nA< RESET\n" },
-	{ "a relay's client resets", relay_client_reset, .text = "A> hello\nU< hello\nA> RESET\nU< RESET\n" },
+	  .text = "A> all that goes, and it stalls\nU> 1000000 bytes\nA< 1000000 bytes\n"
+	          "U< all of it\nA> EOF\nU< EOF\n" },
+	{ "a relay's far end resets", relay_reset,
+	  .text = "A> hello\nU< hello\nU> RESET\n"
+	          "A< RESET\n" },
+	{ "a relay's client resets", relay_client_reset,
+	  .text = "A> hello\nU< hello\nA> RESET\n"
+	          "U< RESET\n" },
 	{ "a relay to where nobody listens", relay_to_nobody, .text = "A< RESET\n" },
 	{ "questions asked upstream", ask_upstream,
-	  .text = "U< one?\nU> 1\nA< 1\nA> two?\nA> three?\nU< two?\nU< nothing\nU> 2\nU< three?\nU> 3\nA< 2\nA< 3\n"
-	  "A> EOF\nA< EOF\nU< EOF\n" },
-	{ "an upstream that leaves", ask_leaves, .text = "U< one?\nU> hangs up\nA< no answer\nA< EOF\n" },
+	  .text = "U< one?\nU> 1\nA< 1\nA> two?\nA> three?\nU< two?\nU< nothing\nU> 2\nU< three?\n"
+	          "U> 3\nA< 2\nA< 3\nA> EOF\nA< EOF\nU< EOF\n" },
+	{ "an upstream that leaves", ask_leaves,
+	  .text = "U< one?\nU> hangs up\nA< no answer\n"
+	          "A< EOF\n" },
 	{ "an upstream that is not there", ask_nobody, .text = "A< nobody is there\nA< EOF\n" },
 };
 

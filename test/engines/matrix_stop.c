@@ -10,7 +10,7 @@
 #define LINE 512
 #define WORK_MS 80
 
-/* --- polite: says good-bye when the server stops, after what it has begun -------------------------------------- */
+/* --- polite: says good-bye when the server stops, after what it has begun --------------------- */
 
 static void polite_handle(struct myr_conn *c)
 {
@@ -79,7 +79,7 @@ static const struct myr_service
 	polite_callback = { .name = "polite", .framing = &myr_lines, .state = sizeof(struct polite),
 	                    .on_frame = polite_frame, .on_tick = polite_tick, .on_stop = polite_stop };
 
-/* --- stubborn: hears that the server stops, and goes on ---------------------------------------------------------- */
+/* --- stubborn: hears that the server stops, and goes on --------------------------------------- */
 
 static void stubborn_handle(struct myr_conn *c)
 {
@@ -109,7 +109,7 @@ static const struct myr_service
 	stubborn_callback = { .name = "stubborn", .framing = &myr_lines, .on_frame = stubborn_frame,
 	                      .on_stop = stubborn_stop };
 
-/* --- switch: "off" stops the server ------------------------------------------------------------------------------- */
+/* --- switch: "off" stops the server ----------------------------------------------------------- */
 
 static void switch_line(struct myr_conn *c, const char *p, size_t n)
 {
@@ -142,7 +142,7 @@ static const struct hosting hostings[] = {
 	{ "switch",   { &switch_blocking,   &switch_callback } },
 };
 
-/* --- Scenarios ----------------------------------------------------------------------------------------- */
+/* --- Scenarios -------------------------------------------------------------------------------- */
 
 static const struct myr_config ample, brief = { .drain_ms = 400 };
 
@@ -317,8 +317,11 @@ static void finishes_reply(struct script *s)
 static const struct scenario scenarios[] = {
 	{ "stopped with nobody there", stops_idle, .text = "server: exit 0\nthen refused\n" },
 	{ "stopped, and the idle are told", tells_idle,
-	  .text = "A> hello\nA< hello\nB> hello\nB< hello\nA< bye\nA< EOF\nB< bye\nB< EOF\nserver: exit 0\n",
-	  .except = { { IN_TURN, "A> hello\nA< hello\nB> hello\nB< nothing\nA< bye\nA< EOF\nserver: exit 0\nB< END\n" } }, .at_once = 2 },
+	  .text = "A> hello\nA< hello\nB> hello\nB< hello\nA< bye\nA< EOF\nB< bye\nB< EOF\n"
+	          "server: exit 0\n",
+	  .except = { { IN_TURN, "A> hello\nA< hello\nB> hello\nB< nothing\nA< bye\nA< EOF\n"
+	                         "server: exit 0\nB< END\n" } },
+	  .at_once = 2 },
 	{ "stopped, and the service knows nothing of it", closes_ignorant,
 	  .text = "> hello\n< hello\n< EOF\nserver: exit 0\n" },
 	{ "stopped, and the busy finish first", finishes_busy,
@@ -326,14 +329,14 @@ static const struct scenario scenarios[] = {
 	{ "stopped, and a long reply still arrives", finishes_reply,
 	  .text = "> 6000000\n< 1000 bytes\n< 5999000 bytes\n< EOF\n> hangs up\nserver: exit 0\n" },
 	{ "stopped: newcomers are refused, the stubborn cut", cuts_stubborn,
-	  .text = "> hello\n< hello\n< I stay\nnewcomers are refused\n> still here?\n< still here?\n< RESET\n"
-	  "server: exit 0, 1 cut\n"
-	  "in good time, and it says so\n" },
+	  .text = "> hello\n< hello\n< I stay\nnewcomers are refused\n> still here?\n"
+	          "< still here?\n< RESET\nserver: exit 0, 1 cut\nin good time, and it says so\n" },
 	{ "stopped twice, and cut at once", cuts_at_once,
 	  .text = "> hello\n< hello\n< I stay\n< RESET\nserver: exit 0, 1 cut\n" },
 	{ "stopped by a handler", switched_off,
 	  .text = "A> on\nA< on\nB> on\nB< on\nA> off\nA< off\nA< EOF\nB< EOF\nserver: exit 0\n",
-	  .except = { { IN_TURN, "A> on\nA< on\nA> off\nA< off\nA< EOF\nB< END\nserver: exit 0\n" } }, .at_once = 2 },
+	  .except = { { IN_TURN, "A> on\nA< on\nA> off\nA< off\nA< EOF\nB< END\nserver: exit 0\n" } },
+	  .at_once = 2 },
 	{ "stopped under load", stops_under_load, .text = "30 have ended\nserver: exit 0\n" },
 };
 

@@ -10,7 +10,7 @@
 
 #define LINE 512
 
-/* --- echo ---------------------------------------------------------------------------------------- */
+/* --- echo ------------------------------------------------------------------------------------- */
 
 static void echo_handle(struct myr_conn *c)
 {
@@ -31,7 +31,7 @@ static const struct myr_service
 	echo_blocking = { .name = "echo", .handle = echo_handle },
 	echo_callback = { .name = "echo", .on_data = echo_data };
 
-/* --- shout: each line in capitals ---------------------------------------------------------------- */
+/* --- shout: each line in capitals ------------------------------------------------------------- */
 
 static void shout(struct myr_conn *c, const char *p, size_t n)
 {
@@ -57,10 +57,12 @@ static void shout_frame(struct myr_conn *c, const void *p, size_t n)
 }
 
 static const struct myr_service
-	shout_blocking = { .name = "shout", .framing = &myr_lines, .frame_max = LINE - 1, .handle = shout_handle },
-	shout_callback = { .name = "shout", .framing = &myr_lines, .frame_max = LINE - 1, .on_frame = shout_frame };
+	shout_blocking = { .name = "shout", .framing = &myr_lines, .frame_max = LINE - 1,
+	                   .handle = shout_handle },
+	shout_callback = { .name = "shout", .framing = &myr_lines, .frame_max = LINE - 1,
+	                   .on_frame = shout_frame };
 
-/* --- count: how many bytes, when they have all come ------------------------------------------------ */
+/* --- count: how many bytes, when they have all come ------------------------------------------- */
 
 static void count_handle(struct myr_conn *c)
 {
@@ -93,9 +95,10 @@ static void count_eof(struct myr_conn *c)
 
 static const struct myr_service
 	count_blocking = { .name = "count", .handle = count_handle },
-	count_callback = { .name = "count", .state = sizeof(size_t), .on_data = count_data, .on_eof = count_eof };
+	count_callback = { .name = "count", .state = sizeof(size_t), .on_data = count_data,
+	                   .on_eof = count_eof };
 
-/* --- once: one line, one answer, good-bye ---------------------------------------------------------- */
+/* --- once: one line, one answer, good-bye ----------------------------------------------------- */
 
 static void once_handle(struct myr_conn *c)
 {
@@ -115,7 +118,7 @@ static const struct myr_service
 	once_blocking = { .name = "once", .framing = &myr_lines, .handle = once_handle },
 	once_callback = { .name = "once", .framing = &myr_lines, .on_frame = once_frame };
 
-/* --- greet: the server speaks first ---------------------------------------------------------------- */
+/* --- greet: the server speaks first ----------------------------------------------------------- */
 
 static void greet_handle(struct myr_conn *c)
 {
@@ -139,9 +142,10 @@ static void greet_frame(struct myr_conn *c, const void *p, size_t n)
 
 static const struct myr_service
 	greet_blocking = { .name = "greet", .framing = &myr_lines, .handle = greet_handle },
-	greet_callback = { .name = "greet", .framing = &myr_lines, .on_open = greet_open, .on_frame = greet_frame };
+	greet_callback = { .name = "greet", .framing = &myr_lines, .on_open = greet_open,
+	                   .on_frame = greet_frame };
 
-/* --- closed: refuses everybody ----------------------------------------------------------------------- */
+/* --- closed: refuses everybody ---------------------------------------------------------------- */
 
 static int closed_setup(struct myr_conn *c)
 {
@@ -172,7 +176,7 @@ static const struct myr_service
 	                    .finish = closed_handle },
 	closed_callback = { .name = "closed", .on_open = closed_open, .on_data = closed_data };
 
-/* --- adieu: ends its own half first, and still listens ----------------------------------------------- */
+/* --- adieu: ends its own half first, and still listens ---------------------------------------- */
 
 struct adieu {                          /* shared: how long the last words of the last client were */
 	size_t last_words;
@@ -244,7 +248,7 @@ static const struct myr_service
 	                   .state = sizeof(size_t), .on_frame = adieu_frame, .on_data = count_data,
 	                   .on_eof = adieu_eof };
 
-/* --- slam: a reset instead of an answer ---------------------------------------------------------------- */
+/* --- slam: a reset instead of an answer ------------------------------------------------------- */
 
 static void slam_handle(struct myr_conn *c)
 {
@@ -268,7 +272,7 @@ static const struct myr_service
 	slam_blocking = { .name = "slam", .framing = &myr_lines, .handle = slam_handle },
 	slam_callback = { .name = "slam", .framing = &myr_lines, .on_frame = slam_frame };
 
-/* --- private: state of one connection ------------------------------------------------------------------ */
+/* --- private: state of one connection --------------------------------------------------------- */
 
 struct private {
 	unsigned char zero[100];
@@ -307,7 +311,7 @@ static const struct myr_service
 	private_callback = { .name = "private", .state = sizeof(struct private), .framing = &myr_lines,
 	                     .on_frame = private_frame };
 
-/* --- peer: whom am I talking to? ----------------------------------------------------------------------- */
+/* --- peer: whom am I talking to? -------------------------------------------------------------- */
 
 static void peer_line(struct myr_conn *c)
 {
@@ -333,7 +337,7 @@ static const struct myr_service
 	peer_blocking = { .name = "peer", .framing = &myr_lines, .handle = peer_handle },
 	peer_callback = { .name = "peer", .framing = &myr_lines, .on_frame = peer_frame };
 
-/* --- raw: lines, and now and then bytes: "raw 5" and five of them -------------------------------------- */
+/* --- raw: lines, and now and then bytes: "raw 5" and five of them ----------------------------- */
 
 static size_t raw_length(const char *p, size_t n)
 {
@@ -404,7 +408,7 @@ static const struct hosting hostings[] = {
 	{ "raw",     { &raw_blocking,     &raw_callback } },
 };
 
-/* --- Scenarios ----------------------------------------------------------------------------------------- */
+/* --- Scenarios -------------------------------------------------------------------------------- */
 
 static void one_line(struct script *s)
 {
@@ -591,27 +595,39 @@ static const struct scenario scenarios[] = {
 	{ "echo of one line", one_line, .text = "> hello\n< hello\n> EOF\n< EOF\n" },
 	{ "echo byte by byte", byte_by_byte,
 	  .text = "> \"h\"\n< \"h\"\n> \"e\"\n< \"e\"\n> \"y\"\n< \"y\"\n> \n< \n" },
-	{ "every value of a byte", every_value, .text = "> 256 bytes\n< the same 256 bytes\n> EOF\n< EOF\n" },
-	{ "a mebibyte, pipelined while reading", a_mebibyte, .text = "= 1048576 bytes, both ways\n> EOF\n< EOF\n" },
+	{ "every value of a byte", every_value,
+	  .text = "> 256 bytes\n< the same 256 bytes\n"
+	          "> EOF\n< EOF\n" },
+	{ "a mebibyte, pipelined while reading", a_mebibyte,
+	  .text = "= 1048576 bytes, both ways\n"
+	          "> EOF\n< EOF\n" },
 	{ "ten requests in one segment", ten_requests,
-	  .text = "> a\n> b\n> c\n> d\n> e\n> f\n> g\n> h\n> i\n> j\n"
-	  "< A\n< B\n< C\n< D\n< E\n< F\n< G\n< H\n< I\n< J\n" },
+	  .text = "> a\n> b\n> c\n> d\n> e\n> f\n> g\n> h\n> i\n> j\n< A\n< B\n< C\n< D\n< E\n"
+	          "< F\n< G\n< H\n< I\n< J\n" },
 	{ "half-close, and the answer still comes", half_close,
 	  .text = "> hello\n> 100000 bytes\n> EOF\n< 100006 bytes\n< EOF\n" },
 	{ "the server closes first, with input unread", server_closes_first,
 	  .text = "> first\n> second\n> 200000 bytes\n< you said first\n< EOF\n" },
 	{ "a reset in mid-stream hurts nobody else", reset_in_midstream,
 	  .text = "A> 50000 bytes\nA< 1000 bytes\nA> RESET\nB> still here?\nB< still here?\n" },
-	{ "clients that vanish without a byte", vanishes, .text = "A> hangs up\nB> RESET\nC> hello\nC< hello\n" },
-	{ "the server speaks first", speaks_first, .text = "< who are you?\n> Ada\n< hello, Ada\n< EOF\n" },
+	{ "clients that vanish without a byte", vanishes,
+	  .text = "A> hangs up\nB> RESET\n"
+	          "C> hello\nC< hello\n" },
+	{ "the server speaks first", speaks_first,
+	  .text = "< who are you?\n> Ada\n< hello, Ada\n"
+	          "< EOF\n" },
 	{ "refused with a message", refuses, .text = "> please\n< we are closed\n< EOF\n" },
 	{ "the server ends its half and still reads", server_half_closes,
 	  .text = "> hello\n< you go on\n< EOF\n> 70000 bytes\n> EOF\nlast words?: 70000\n" },
 	{ "an abort is a reset", aborts, .text = "> hello\n< RESET\n" },
 	{ "state is zeroed and private", private_state,
 	  .text = "A> x\nA> y\nA< 1\nA< 2\nB> x\nB< 1\nA> z\nA< 3\nA> hangs up\nB> y\nB< 2\n",
-	  .except = { { IN_TURN, "A> x\nA> y\nA< 1\nA< 2\nB> x\nB< nothing\nA> z\nA< 3\nA> hangs up\nB> y\nB< 1\nB< 2\n" } }, .at_once = 2 },
-	{ "the peer's address is the client's own", peer_address, .text = "that is me\nin parts, too\n" },
+	  .except = { { IN_TURN, "A> x\nA> y\nA< 1\nA< 2\nB> x\nB< nothing\nA> z\nA< 3\n"
+	                         "A> hangs up\nB> y\nB< 1\nB< 2\n" } },
+	  .at_once = 2 },
+	{ "the peer's address is the client's own", peer_address,
+	  .text = "that is me\n"
+	          "in parts, too\n" },
 	{ "framing changes in mid-stream", changes_framing, .text = RAW_TALK RAW_TALK },
 };
 

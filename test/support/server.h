@@ -37,7 +37,8 @@ struct server_end {
 };
 
 /* fds_max: its RLIMIT_NOFILE; 0: as it is.  False: it did not start, and why is in the log. */
-bool server_start(struct server *, const struct myr_config *, const struct hosted *, unsigned n, unsigned fds_max);
+bool server_start(struct server *, const struct myr_config *, const struct hosted *, unsigned n,
+                  unsigned fds_max);
 void server_stop(const struct server *);        /* a second time cuts */
 void server_wait(struct server *, struct server_end *, int ms);         /* until it has ended; reaped */
 void server_kill(struct server *);

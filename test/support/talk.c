@@ -39,6 +39,7 @@ static void talk_add(struct talk *t, const char *p, size_t n)
 	t->text[t->n] = '\0';
 }
 
+__attribute__((format(printf, 2, 0)))
 static void talk_vadd(struct talk *t, const char *fmt, va_list ap)
 {
 	char line[1024];
@@ -57,6 +58,7 @@ void note(struct talk *t, const char *fmt, ...)
 	talk_add(t, "\n", 1);
 }
 
+__attribute__((format(printf, 3, 4)))
 static void tell(const struct client *c, char what, const char *fmt, ...)
 {
 	va_list ap;
@@ -310,7 +312,8 @@ static bool push_all(struct client *c, const uint8_t *p, size_t n)
 		ssize_t k = push(c, p, n, TALK_PATIENCE_MS);
 
 		if (k <= 0) {
-			tell(c, '!', "%zu bytes could not be said: %s", n, k == 0 ? "nobody reads" : strerror(errno));
+			tell(c, '!', "%zu bytes could not be said: %s", n,
+			     k == 0 ? "nobody reads" : strerror(errno));
 			return false;
 		}
 		p += k;
@@ -445,6 +448,11 @@ static void tell_missing(struct client *c, const char *what)
 	tell(c, '<', "%s, not %s", c->ended != NULL ? c->ended : "silence", what);
 }
 
+static void tell_short(const struct client *c, size_t got, size_t n)
+{
+	tell(c, '<', "%s after %zu bytes of %zu", c->ended != NULL ? c->ended : "silence", got, n);
+}
+
 const char *hear_line(struct client *c)
 {
 	int64_t deadline = test_now() + TALK_PATIENCE_MS;
@@ -516,7 +524,7 @@ void hear_pattern(struct client *c, size_t n)
 		if (left == 0)
 			break;
 		if (!pull(c, PIECE, deadline)) {
-			tell(c, '<', "%s after %zu bytes of %zu", c->ended != NULL ? c->ended : "silence", n - left, n);
+			tell_short(c, n - left, n);
 			return;
 		}
 	}
@@ -602,7 +610,7 @@ void exchange(struct client *c, size_t n)
 		to_hear -= k;
 	}
 	if (to_hear > 0)
-		tell(c, '<', "%s after %zu bytes of %zu", c->ended != NULL ? c->ended : "silence", n - to_hear, n);
+		tell_short(c, n - to_hear, n);
 	else
 		tell(c, '=', "%zu bytes, both ways", n);
 }

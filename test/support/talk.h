@@ -64,7 +64,8 @@ void say_pattern(struct client *, size_t n);
 void say_eof(struct client *);
 void hang_up(struct client *);
 void hang_up_rudely(struct client *);   /* with a reset */
-size_t say_until_stuck(struct client *, size_t max, int ms);   /* pattern, until nothing goes for so long; not told */
+/* The pattern, until nothing goes for so long: how many bytes that were, not told. */
+size_t say_until_stuck(struct client *, size_t max, int ms);
 
 const char *hear_line(struct client *);         /* without its newline; "" if none came */
 void hear_bytes(struct client *, size_t n);
