@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: MIT
  *
- * epoll.c - the epoll(7) selector, level-triggered: Linux, any number of descriptors. */
+ * epoll.c - the epoll(7) selector: Linux, any number of descriptors.
+ *
+ * Level-triggered for users.  The library's own connections ask for edges, which saves the kernel a second
+ * look at each descriptor that was ready. */
 #include "io/selector.h"
 
 #include <errno.h>
@@ -22,7 +25,8 @@ static void epoll_close(struct myr_selector *s)
 
 static uint32_t epoll_mask(unsigned events)
 {
-	return (events & MYR_READ ? EPOLLIN : 0u) | (events & MYR_WRITE ? EPOLLOUT : 0u);
+	return (events & MYR_READ ? EPOLLIN : 0u) | (events & MYR_WRITE ? EPOLLOUT : 0u) |
+	       (events & SELECTOR_EDGE ? EPOLLET | EPOLLRDHUP : 0u);
 }
 
 static int epoll_set(struct myr_selector *s, int fd, unsigned had, unsigned events, void *data)
@@ -39,7 +43,8 @@ static int epoll_set(struct myr_selector *s, int fd, unsigned had, unsigned even
 static unsigned epoll_told(uint32_t events)
 {
 	return (events & (EPOLLIN | EPOLLERR | EPOLLHUP) ? (unsigned)MYR_READ : 0u) |
-	       (events & (EPOLLOUT | EPOLLERR | EPOLLHUP) ? (unsigned)MYR_WRITE : 0u);
+	       (events & (EPOLLOUT | EPOLLERR | EPOLLHUP) ? (unsigned)MYR_WRITE : 0u) |
+	       (events & (EPOLLRDHUP | EPOLLERR | EPOLLHUP) ? SELECTOR_EDGE : 0u);
 }
 
 static int epoll_wait_for(struct myr_selector *s, struct myr_event *out, int max, int timeout_ms)

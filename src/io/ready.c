@@ -73,7 +73,20 @@ static unsigned ready_events(const struct port *p)
 		events |= MYR_READ;
 	if ((p->want & PORT_WRITABLE) || ((p->want & PORT_SEND) && (p->flags & PORT_BLOCKED)))
 		events |= MYR_WRITE;
+	/* Not for writing, nor for listeners, which stop at their budget, nor for watches, which are the
+	 * user's: those must be told again. */
+	if (events == MYR_READ && (p->want & PORT_RECV))
+		events |= SELECTOR_EDGE;
 	return events;
+}
+
+/* There may be more than was read, and no further edge will say so. */
+static MYR_SLOW void ready_read_on(struct port *p)
+{
+	struct ready *r = p->loop->io;
+
+	if (!port_is_muted(p) && (p->armed & MYR_READ))
+		r->selector.ops->set(&r->selector, p->handle, p->armed, p->armed, p);
 }
 
 /* What is wanted from the start is asked for now, so that an impossible descriptor is an error here. */
@@ -180,7 +193,8 @@ static void ready_update(struct port *p)
 {
 	if ((p->want & PORT_SEND) && !(p->flags & PORT_BLOCKED))
 		ready_send(p);
-	if ((p->want & ~PORT_SEND) == PORT_RECV && p->armed == MYR_READ && !(p->flags & PORT_BLOCKED))
+	if ((p->want & ~PORT_SEND) == PORT_RECV && p->armed == (MYR_READ | SELECTOR_EDGE) &&
+	    !(p->flags & PORT_BLOCKED))
 		return;                 /* watched for what it wants: nearly always */
 	ready_update_watch(p);
 }
@@ -197,7 +211,7 @@ static void ready_detach(struct port *p)
 	loop_released(p);
 }
 
-static inline void ready_recv(struct port *p, uint8_t *scratch)
+static inline void ready_recv(struct port *p, uint8_t *scratch, bool to_the_end)
 {
 	ssize_t n = sys_recv(p->handle, scratch, LOOP_SCRATCH, MSG_DONTWAIT);
 
@@ -205,6 +219,8 @@ static inline void ready_recv(struct port *p, uint8_t *scratch)
 		p->ops->received(p, scratch, (size_t)n);
 	else if (errno != EAGAIN && errno != EINTR)
 		port_failed(p, -errno);
+	if (n < 0 || n == LOOP_SCRATCH || (to_the_end && n > 0))
+		ready_read_on(p);
 }
 
 /* No descriptor is left: give up the reserve, take the head of the queue with it and close it, so that
@@ -279,7 +295,7 @@ static MYR_SLOW void ready_event(struct port *p, unsigned events, uint8_t *scrat
 
 	if (events & MYR_READ) {
 		if (p->want & PORT_RECV)
-			ready_recv(p, scratch);
+			ready_recv(p, scratch, events & SELECTOR_EDGE);
 		else if (p->want & PORT_ACCEPT)
 			ready_accept(p);
 		else
@@ -304,7 +320,7 @@ static void ready_wait(struct myr_loop *l, int64_t until)
 		struct port *p = r->events[i].data;
 
 		if (r->events[i].events == MYR_READ && (p->want & PORT_RECV))
-			ready_recv(p, r->scratch);      /* a muted port wants nothing */
+			ready_recv(p, r->scratch, false);       /* a muted port wants nothing */
 		else if (!port_is_muted(p))
 			ready_event(p, r->events[i].events, r->scratch);
 	}
