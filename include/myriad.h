@@ -203,7 +203,9 @@ static inline int myr_server_add(struct myr_server *v, const struct myr_service 
 { return myr_server_add_sized(v, s, sizeof *s, endpoint, arg); }
 
 MYR_API const char *myr_server_address(struct myr_server *, int listener);  /* "tcp:127.0.0.1:40123": the real port */
-MYR_API int  myr_server_run (struct myr_server *);  /* until stopped; connections cut at drain_ms, or an error */
+/* Until stopped: the number of connections cut at drain_ms, or an error.  A single worker runs in this thread, so a
+ * handler there that neither waits nor returns keeps it from ever returning. */
+MYR_API int  myr_server_run (struct myr_server *);
 MYR_API void myr_server_stop(struct myr_server *);  /* [any] [sig] drain; a second call cuts */
 MYR_API void myr_server_free(struct myr_server *);  /* after run; NULL is fine */
 MYR_API const char *const *myr_engines(void);       /* those that work here, best first; NULL at the end */
