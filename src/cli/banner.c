@@ -15,7 +15,7 @@
 
 #define ENGINE "engine "
 
-static char engine_note[512];           /* "engine epoll; not io_uring: ..." */
+static char engine_note[512];           /* "engine epoll; not io_uring: ...", if it is not the first choice */
 static bool shown;
 
 static bool starts(const char *text, const char *with)
@@ -49,6 +49,13 @@ static const char *banner_reach(const char *address)
 	if (starts(address, "tcp:[::]:"))
 		return "OPEN on all IPv6 addresses of this machine";
 	return "OPEN to whoever reaches this address";
+}
+
+static const char *banner_engine(const struct banner *b)
+{
+	const char *best = *engine_note ? engine_note + strlen(ENGINE) : myr_engines()[0];
+
+	return b->engine ? b->engine : best;
 }
 
 static void banner_limits(const struct banner *b)
@@ -86,7 +93,7 @@ void banner_show(const struct banner *b)
 
 		fprintf(stderr, "  listen  %-24s %s\n", address, banner_reach(address));
 	}
-	fprintf(stderr, "  engine  %s\n  workers %s\n", b->engine ? b->engine : engine_note + strlen(ENGINE), b->workers);
+	fprintf(stderr, "  engine  %s\n  workers %s\n", banner_engine(b), b->workers);
 	banner_limits(b);
 	fprintf(stderr, "Ctrl-C stops it.  Try:  myriad connect %s\n", banner_short(myr_server_address(b->server, 0)));
 }

@@ -191,6 +191,15 @@ static const struct myr_service session_service = {
 	.on_close = session_close,
 };
 
+static void session_no_connection(const struct session *s)
+{
+	static const char here[] = "tcp:127.0.0.1:";
+
+	say_error(COMMAND, "cannot connect to %s: %s", s->name, myr_strerror(s->why));
+	if (s->why == -ECONNREFUSED && strncmp(s->name, here, sizeof here - 1) == 0)
+		say_try("a server there: myriad serve echo %s", s->name + sizeof here - 1);
+}
+
 static int session_result(struct session *s)
 {
 	char text[16];
@@ -206,7 +215,7 @@ static int session_result(struct session *s)
 	if (s->open)
 		say_error(COMMAND, "connection to %s lost: %s", s->name, myr_strerror(s->why));
 	else
-		say_error(COMMAND, "cannot connect to %s: %s", s->name, myr_strerror(s->why));
+		session_no_connection(s);
 	return EXIT_FAILED;
 }
 

@@ -47,7 +47,7 @@ static void engines_silent(int level, const char *line, void *arg)
 	(void)arg;
 }
 
-/* "engine io_uring is not available: why" - the column has the first half. */
+/* "engine io_uring is not available: why (try epoll)" - the line begins with a shorter first half. */
 static const char *engines_why_not(const char *name)
 {
 	const struct myr_config config = { .engine = name, .log = engines_silent };
@@ -73,12 +73,10 @@ int engines_main(int argc, char **argv)
 		return EXIT_USAGE;
 	}
 	printf(ROW, "ENGINE", "WHO RUNS A CONNECTION", "HOW BYTES MOVE", "HERE");
-	for (size_t i = 0; i < ENGINES; i++) {
-		char here[400] = "yes";
-
+	for (size_t i = 0; i < ENGINES; i++)
+		printf(ROW, table[i].name, table[i].who, table[i].how, engines_works(table[i].name) ? "yes" : "no");
+	for (size_t i = 0; i < ENGINES; i++)
 		if (!engines_works(table[i].name))
-			snprintf(here, sizeof here, "no: %s", engines_why_not(table[i].name));
-		printf(ROW, table[i].name, table[i].who, table[i].how, here);
-	}
+			printf("\nnot %s: %s\n", table[i].name, engines_why_not(table[i].name));
 	return EXIT_DONE;
 }

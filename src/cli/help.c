@@ -16,7 +16,7 @@
 
 static void help_head(const struct command *cmd)
 {
-	printf("%s %s\n%s.\n\nExamples:\n", cmd->name, cmd->arguments, cmd->about);
+	printf("%s%s%s\n%s.\n\nExamples:\n", cmd->name, *cmd->arguments ? " " : "", cmd->arguments, cmd->about);
 	for (size_t i = 0; i < 2 && cmd->examples[i]; i++)
 		printf("  %s\n", cmd->examples[i]);
 }

@@ -20,6 +20,7 @@
 #include "cli/say.h"
 #include "cli/simulate.h"
 #include "cli/text.h"
+#include "cli/trace.h"
 #include "service/services.h"
 
 #define COMMAND "myriad serve"
@@ -43,7 +44,7 @@ static const struct opt table[S_COUNT] = {
 	[S_LISTEN] = { .name = "listen", .letter = 'l', .kind = OPT_LIST, .arg = "ADDR",
 		.about = "an address to listen on, as ENDPOINT" },
 	[S_ENGINE] = { .name = "engine", .letter = 'e', .kind = OPT_TEXT, .arg = "NAME", .standard = "auto",
-		.about = "the concurrency model (myriad engines shows all)" },
+		.about = "the concurrency model; myriad engines shows all" },
 	[S_WORKERS] = { .name = "workers", .letter = 'w', .kind = OPT_COUNT, .arg = "N|auto", .word = "auto",
 		.min = 1, .max = 1024, .standard = "1", .about = "loops side by side; auto: one for each processor" },
 	[S_PROCESSES] = { .name = "processes", .kind = OPT_SWITCH, .about = "workers are processes, not threads" },
@@ -90,7 +91,7 @@ struct serving {
 	size_t endpoints_n;
 	rlim_t files, files_before;
 	struct myr_server *server;
-	struct myr_service service;     /* of a simulation: with clients */
+	struct myr_service service;     /* the builtin's, as it is or wrapped */
 	struct simulation sim;
 };
 
@@ -158,7 +159,7 @@ static const struct builtin *serve_find(const char *name)
 }
 
 /* The words are -1: MYR_NONE, SIZE_MAX and MYR_PER_CPU alike. */
-static void serve_configure(const struct serving *s, struct myr_config *config)
+static void serve_configure(struct serving *s, struct myr_config *config)
 {
 	const struct opt_value *v = s->values;
 
@@ -166,7 +167,8 @@ static void serve_configure(const struct serving *s, struct myr_config *config)
 		.engine = s->engine,
 		.workers = (unsigned)v[S_WORKERS].n,
 		.workers_are = v[S_PROCESSES].n ? MYR_PROCESSES : MYR_THREADS,
-		.log = banner_log,
+		.log = s->seeded[0] ? simulate_log : banner_log,
+		.log_arg = &s->sim,
 		.conns_max = (unsigned)v[S_MAX_CONNS].n,
 		.conns_per_peer = (unsigned)v[S_MAX_PER_PEER].n,
 		.accept_rate = (unsigned)v[S_ACCEPT_RATE].n,
@@ -234,7 +236,7 @@ static int serve_new(struct serving *s)
 		return OPTS_GO_ON;
 	say_error(COMMAND, "%s", myr_reason());
 	if (err == -ENOTSUP)
-		say_try("--engine epoll, or none for the best one here   (myriad engines shows all)");
+		say_try("no --engine, for the best one here   (myriad engines shows all)");
 	else if (err == -EINVAL && s->engine)
 		say_try("myriad engines   (shows all)");
 	else
@@ -244,21 +246,21 @@ static int serve_new(struct serving *s)
 
 static int serve_listen(struct serving *s)
 {
-	const struct myr_service *service = s->builtin->service;
-
-	if (simulate_is_meant(s->engine)) {
-		s->service = simulate_wrap(service);
-		service = &s->service;
+	s->service = *s->builtin->service;
+	if (say_level >= LOG_INFO)
+		s->service = trace_wrap(&s->service);
+	if (s->seeded[0]) {
+		s->service = simulate_wrap(&s->service);
 		s->sim.server = s->server;
 		s->sim.clients = (unsigned)s->values[S_SIM_CLIENTS].n;
 		s->sim.verify = s->builtin->service == &service_echo;
 	}
 	for (size_t i = 0; i < s->endpoints_n; i++) {
-		int err = myr_server_add(s->server, service, s->endpoints[i], &s->sim);
+		int err = myr_server_add(s->server, &s->service, s->endpoints[i], &s->sim);
 
 		if (err >= 0)
 			continue;
-		blame_listen(COMMAND, service->name, s->endpoints[i], err);
+		blame_listen(COMMAND, s->service.name, s->endpoints[i], err);
 		return err != -EINVAL ? EXIT_FAILED :
 			s->values[S_LISTEN].from == FROM_ENVIRONMENT ? EXIT_CONFIG : EXIT_USAGE;
 	}
@@ -277,6 +279,20 @@ static void serve_stopped(const struct serving *s)
 	        text_volume(out, stats.bytes_out));
 }
 
+/* The command that does the same again: the seed, and whatever else is not the default. */
+static void serve_repeat(const struct serving *s)
+{
+	printf("repeat: " COMMAND " %s -e %s", s->builtin->service->name, s->seeded);
+	for (size_t i = 0; i < S_COUNT; i++) {
+		const struct opt_value *v = &s->values[i];
+
+		if (v->from != FROM_DEFAULT && i != S_ENGINE && i != S_LISTEN && (table[i].kind != OPT_SWITCH || v->n))
+			printf(" --%s%s%s", table[i].name, table[i].kind == OPT_SWITCH ? "" : " ",
+			       table[i].kind == OPT_SWITCH ? "" : v->text);
+	}
+	putchar('\n');
+}
+
 static int serve_run(struct serving *s)
 {
 	int err;
@@ -292,7 +308,11 @@ static int serve_run(struct serving *s)
 		return EXIT_FAILED;
 	}
 	serve_stopped(s);
-	return s->seeded[0] ? simulate_report(&s->sim) : EXIT_DONE;
+	if (!s->seeded[0])
+		return EXIT_DONE;
+	err = simulate_report(&s->sim);
+	serve_repeat(s);
+	return err;
 }
 
 static void serve_banner(const struct serving *s)

@@ -25,7 +25,7 @@ struct client {
 	struct simulation *sim;
 	uint64_t random;
 	unsigned lines;                 /* still to be sent */
-	bool wrong;
+	bool wrong, enough;
 	size_t sent_n, got_n;
 	char sent[LINES_MAX * LINE_BYTES];
 };
@@ -82,8 +82,10 @@ static size_t client_hear(struct myr_conn *c, const void *bytes, size_t n)
 		k->wrong = true;
 	k->got_n += n;
 	k->sim->received += n;
-	if (k->got_n > ENOUGH)
-		myr_close(c);
+	if (k->got_n > ENOUGH) {
+		k->enough = true;
+		myr_abort(c);
+	}
 	return n;
 }
 
@@ -94,7 +96,7 @@ static void client_close(struct myr_conn *c, int why)
 
 	sim->ended++;
 	sim->sent += k->sent_n;
-	if (k->wrong || (why < 0 && why != MYR_EOF) || (sim->verify && (k->lines > 0 || k->got_n != k->sent_n)))
+	if (k->wrong || (why < 0 && why != MYR_EOF && !k->enough) || (sim->verify && (k->lines > 0 || k->got_n != k->sent_n)))
 		sim->failed++;
 }
 
@@ -177,13 +179,25 @@ int simulate_seed(const char *engine, uint64_t *seed)
 	return errno != 0 || *end != '\0' || *text < '0' || *text > '9' ? -EINVAL : 0;
 }
 
+/* "sim: seed 42, hash 3d3786500f6daad4, 1318 virtual ms": the second half belongs to the result. */
+void simulate_log(int level, const char *line, void *arg)
+{
+	struct simulation *sim = arg;
+	const char *hash = strncmp(line, "sim: ", 5) == 0 ? strstr(line, "hash ") : NULL;
+
+	if (hash)
+		snprintf(sim->trace, sizeof sim->trace, "%s", hash);
+	else if (strncmp(line, "sim: ", 5) != 0)
+		say_log(level, line, NULL);
+}
+
 int simulate_report(const struct simulation *sim)
 {
 	char clients[TEXT_NUMBER], sent[TEXT_NUMBER], received[TEXT_NUMBER], failed[TEXT_NUMBER];
 	unsigned lost = sim->failed + (sim->clients - sim->ended);
 
-	printf("sim: seed %" PRIu64 ", %s client%s, %s bytes sent, %s bytes received, %s failed\n", sim->seed,
+	printf("sim: seed %" PRIu64 ", %s client%s, %s bytes sent, %s bytes received, %s failed%s%s\n", sim->seed,
 	       text_number(clients, sim->clients), sim->clients == 1 ? "" : "s", text_number(sent, sim->sent),
-	       text_number(received, sim->received), text_number(failed, lost));
+	       text_number(received, sim->received), text_number(failed, lost), *sim->trace ? ", " : "", sim->trace);
 	return lost == 0 ? EXIT_DONE : lost < sim->clients ? EXIT_PARTLY : EXIT_FAILED;
 }

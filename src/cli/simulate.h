@@ -17,6 +17,7 @@ struct simulation {
 	/* what happened */
 	unsigned begun, ended, failed;
 	uint64_t sent, received;
+	char trace[80];                 /* "hash 3d3786500f6daad4, 1318 virtual ms" */
 	unsigned ushers;
 };
 
@@ -25,6 +26,8 @@ bool simulate_is_meant(const char *engine);
 int  simulate_seed(const char *engine, uint64_t *seed);
 /* A copy of the service with a start() that brings the clients; its arg is the simulation. */
 struct myr_service simulate_wrap(const struct myr_service *);
+/* The server's log function; arg is the simulation. */
+void simulate_log(int level, const char *line, void *arg);
 /* Prints the result; returns the exit status. */
 int  simulate_report(const struct simulation *);
 

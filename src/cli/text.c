@@ -147,9 +147,9 @@ static size_t text_show_one(const unsigned char *p, size_t n, bool last, char **
 		memcpy(*dst, p, (size_t)len);
 		*dst += len;
 	} else if (len > 1) {
-		*dst += sprintf(*dst, "\\u{%" PRIx32 "}", point);
+		*dst += snprintf(*dst, sizeof "\\u{10ffff}", "\\u{%" PRIx32 "}", point);
 	} else {
-		*dst += sprintf(*dst, "\\x%02x", p[0]);
+		*dst += snprintf(*dst, sizeof "\\x00", "\\x%02x", p[0]);
 	}
 	return len > 0 ? (size_t)len : 1;
 }

@@ -65,7 +65,8 @@ def test_connection_refused():
         s.bind(("127.0.0.1", 0))                # bound, and nobody listens
         port = s.getsockname()[1]
         assert run("connect", port) == (
-            1, "", f"myriad connect: cannot connect to tcp:127.0.0.1:{port}: connection refused\n")
+            1, "", f"myriad connect: cannot connect to tcp:127.0.0.1:{port}: connection refused\n"
+                   f"  try: a server there: myriad serve echo {port}\n")
 
 
 def test_lost_connection():
@@ -212,6 +213,12 @@ def test_the_banner(terminal):
     os.kill(t.process.pid, signal.SIGINT)
     t.until("stopped: 0 served")
     assert t.process.wait(DEADLINE) == 0
+
+
+def test_the_banner_names_the_engine_that_was_taken(terminal):
+    t = terminal("serve", "echo", "0")
+    t.until("ready tcp:")
+    assert f"engine  {engines()[0]}\r\n" in t.text or "engine  epoll; not io_uring: " in t.text
 
 
 def test_a_terminal_that_goes_away_stops_the_server(terminal):

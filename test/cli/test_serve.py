@@ -170,6 +170,20 @@ def test_quiet_and_verbose(serve):
     server.err.until("threw away 5 bytes")
 
 
+@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("service", ["echo", "reverse"])
+def test_verbose_tells_of_each_connection(serve, service, engine):
+    server = serve(service, 0, "-v", "-e", engine)
+    assert len(server.ask(b"1\n")) == 2
+    server.ask(b"2\n")
+    assert server.stop()[0] == 0
+    lines = server.err.seen
+    for number in 1, 2:
+        peer = next(re.fullmatch(rf"#{number} (127.0.0.1:\d+) has come", x)[1]
+                    for x in lines if x.startswith(f"#{number} ") and "has come" in x)
+        assert f"#{number} {peer}: gone" in lines
+
+
 # --- Simulation ---------------------------------------------------------------------------------
 
 @pytest.mark.parametrize("service", ["echo", "reverse", "discard", "chargen", "daytime", "time"])
@@ -177,10 +191,12 @@ def test_quiet_and_verbose(serve):
 def test_simulation_repeats(service, workers):
     args = ["serve", service, "-e", "sim:42", "--sim-clients", 20, "-w", workers]
     first, second = run(*args), run(*args)
-    assert first == second                      # the hash of all that happened is on stderr
+    assert first == second                      # with the hash of all that happened
     assert first[0] == 0
-    assert re.fullmatch(r"sim: seed 42, 20 clients, [\d,]+ bytes sent, [\d,]+ bytes received, 0 failed\n", first[1])
-    assert "hash" in first[2]
+    result, repeat = first[1].splitlines()
+    assert re.fullmatch(r"sim: seed 42, 20 clients, [\d,]+ bytes sent, [\d,]+ bytes received, 0 failed, "
+                        r"hash [0-9a-f]{16}, \d+ virtual ms", result)
+    assert run(*repeat.removeprefix("repeat: myriad ").split()) == first
 
 
 def test_simulations_differ_by_seed():
@@ -192,9 +208,10 @@ def test_simulation_draws_a_seed_and_tells_it():
     seed = re.match(r"sim: seed (\d+), 5 clients", out)[1]
     assert status == 0
     assert run("serve", "echo", "-e", "sim", "--sim-clients", 5, env={"MYRIAD_SEED": seed})[1] == out
+    assert out.endswith(f"repeat: myriad serve echo -e sim:{seed} --sim-clients 5\n")
 
 
 def test_simulation_counts_clients_that_were_turned_away():
     status, out, _ = run("serve", "echo", "-e", "sim:3", "--sim-clients", 50, "--max-conns-per-peer", 1)
     assert status in (1, 4)
-    assert not out.endswith(" 0 failed\n")
+    assert re.search(", [1-9]\\d* failed, ", out)

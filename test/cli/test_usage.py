@@ -7,7 +7,7 @@ import socket
 import subprocess
 
 import pytest
-from conftest import MYRIAD, TOP, run
+from conftest import MYRIAD, TOP, run, without_io_uring
 
 COMMANDS = ["serve", "connect", "engines", "services"]
 
@@ -133,14 +133,20 @@ def test_low_port_without_the_right():
 
 
 def test_engine_that_is_not_available():
-    rows = [r for r in run("engines")[1].splitlines() if " no: " in r]
-    if not rows:
-        pytest.skip("every engine works here")
-    name = rows[0].split()[0]
-    status, _, err = run("serve", "echo", 0, "-e", name)
+    rows = run("engines", preexec_fn=without_io_uring)[1].splitlines()
+    assert re.fullmatch(r"io_uring .* no", rows[1])
+    assert re.fullmatch(r"epoll .* yes", rows[2])
+    assert re.match(r"not io_uring: \S", rows[-1])
+    status, _, err = run("serve", "echo", 0, "-e", "io_uring", preexec_fn=without_io_uring)
     assert status == 1
-    assert f"myriad serve: engine {name} is not available: " in err
-    assert "  try: --engine epoll" in err
+    assert "myriad serve: engine io_uring is not available: " in err
+    assert "  try: no --engine, for the best one here" in err
+
+
+def test_engine_taken_instead_is_told_with_the_reason(serve):
+    server = serve("echo", 0, preexec_fn=without_io_uring)
+    assert re.match(r"engine epoll; not io_uring: \S", server.err.next())
+    assert server.ask(b"x") == b"x"
 
 
 # --- Help ---------------------------------------------------------------------------------------
@@ -217,9 +223,11 @@ def test_list_and_services_agree():
     assert run("serve", "--list")[:2] == run("services")[:2]
 
 
-def test_engines_name_a_reason_or_work():
-    rows = run("engines")[1].splitlines()
+def test_engines_work_or_give_a_reason():
+    rows, *reasons = run("engines")[1].split("\n\n")
+    rows = rows.splitlines()
     assert [row.split()[0] for row in rows] == ["ENGINE", "io_uring", "epoll", "poll", "select", "thread", "fork",
                                                 "iterative", "sim"]
     for row in rows[1:]:
-        assert re.search(r"(yes|no: \S.+)$", row), row
+        assert re.search(" (yes|no)$", row), row
+    assert len(reasons) == sum(row.endswith(" no") for row in rows)
