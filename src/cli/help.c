@@ -43,7 +43,7 @@ static void help_opt(const struct opt *o, const char *about)
 {
 	char left[WIDTH];
 	int n = snprintf(left, sizeof left, "  %c%c%c --%s%s%s", o->letter ? '-' : ' ', o->letter ? o->letter : ' ',
-	                 o->letter ? ',' : ' ', o->name, o->arg ? " " : "", o->arg ? o->arg : "");
+	                 o->letter ? ',' : ' ', o->name, o->arg && *o->arg != '[' ? " " : "", o->arg ? o->arg : "");
 
 	fputs(left, stdout);
 	if (n >= COLUMN - 1) {
@@ -154,6 +154,7 @@ static const char *help_unset(enum opt_kind kind)
 	switch (kind) {
 	case OPT_SWITCH: return "no";
 	case OPT_TEXT:
+	case OPT_MAYBE:
 	case OPT_LIST:   return "-";
 	default:         return "auto";         /* the library works it out */
 	}

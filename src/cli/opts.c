@@ -184,7 +184,8 @@ static int opt_set(const struct parse *p, const struct opt *o, const char *text)
 	case OPT_SWITCH: return opt_set_switch(p, o, v, text);
 	case OPT_CHOICE: return opt_set_choice(p, o, v, text);
 	case OPT_LIST:   return opt_set_list(p, v, text);
-	case OPT_TEXT:   return OPTS_GO_ON;
+	case OPT_TEXT:
+	case OPT_MAYBE:  return OPTS_GO_ON;
 	default:         return opt_set_number(p, o, v, text);
 	}
 }
@@ -248,7 +249,7 @@ static int opts_take(struct parse *p, const struct opt *o, const char *value)
 	if (o->kind == OPT_SWITCH)
 		return opt_set(p, o, "yes");
 	if (!value)
-		value = opts_next(p);
+		value = o->kind == OPT_MAYBE ? o->word : opts_next(p);
 	if (!value) {
 		say_error(p->cmd->name, "--%s needs a value: --%s %s", o->name, o->name, o->arg);
 		return EXIT_USAGE;
@@ -299,7 +300,7 @@ static int opts_short(struct parse *p, const char *given)
 			const char name[] = { '-', *letter, '\0' };
 
 			return opts_unknown(p, name);
-		} else if (o->kind == OPT_SWITCH) {
+		} else if (o->kind == OPT_SWITCH || o->kind == OPT_MAYBE) {
 			status = opts_take(p, o, NULL);
 		} else {
 			return opts_take(p, o, letter[1] ? letter + 1 : NULL);

@@ -12,15 +12,19 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-enum opt_kind { OPT_SWITCH, OPT_TEXT, OPT_LIST, OPT_CHOICE, OPT_COUNT, OPT_SIZE, OPT_DURATION };
+enum opt_kind {
+	OPT_SWITCH, OPT_TEXT, OPT_LIST, OPT_CHOICE, OPT_COUNT, OPT_SIZE, OPT_DURATION,
+	OPT_MAYBE                       /* text that may be left out: --name, or --name=TEXT */
+};
 enum opt_from { FROM_DEFAULT, FROM_ENVIRONMENT, FROM_COMMAND_LINE };
 
 struct opt {
 	const char *name;               /* without the dashes */
 	char letter;                    /* 0: none */
 	enum opt_kind kind;
-	const char *arg;                /* what help calls the value */
-	const char *word;               /* a word taken instead of a number ("none"); OPT_CHOICE: all, with blanks between */
+	const char *arg;                /* what help calls the value; OPT_MAYBE: "[=ID]" */
+	const char *word;               /* a word taken instead of a number ("none"); OPT_CHOICE: all, with blanks between;
+	                                   OPT_MAYBE: what a bare --name means */
 	long long min, max;
 	const char *standard;           /* the default, as a user would write it; NULL: nothing */
 	const char *about;
