@@ -186,6 +186,7 @@ struct myr_config {
 	int         close_ms;          /* for the peer to take the last output, and to end [5 s] */
 	int         drain_ms;          /* for all, from stop to the cut [30 s] */
 	size_t      stack;             /* of a blocking handler on an event engine [256 KiB of addresses] */
+	const char *const *values;     /* "name=value" for myr_app_value(); NULL at the end */
 };
 
 /* For main(): serve until SIGINT or SIGTERM, say what went wrong, return an exit status.  Restores handlers. */
@@ -286,8 +287,30 @@ MYR_API int  myr_test_pass(struct myr_test *, int ms);                  /* time 
 MYR_API const char *myr_test_sent(struct myr_test *, size_t *n);
 MYR_API void myr_test_free(struct myr_test *);
 
+/* --- Applications: shared objects for `myriad run` ------------------------------------------------- */
+
+struct myr_app_option { const char *name, *value, *about; };            /* value: the default, never NULL */
+
+struct myr_app {
+	size_t size, service_size;     /* set by MYR_APP */
+	const char *name, *about;
+	const struct myr_service *service;
+	const char *endpoint;          /* where, unless the command line says */
+	const struct myr_app_option *options;                   /* `-O name=value`; ends with a NULL name */
+	int  (*build)(struct myr_server *, void **arg);         /* shared objects, more services; may be NULL.  Before
+	                                  service is added, with this arg; negative: nothing is served */
+};
+
+/* In build(), and as long as the server lives: what was asked for, else the default.  NULL: no such option. */
+MYR_API const char *myr_app_value(struct myr_server *, const char *option);
+
 #ifdef __cplusplus
+#define MYR_APP(...) extern "C" { extern MYR_API const struct myr_app myr_app; \
+	const struct myr_app myr_app = { sizeof(struct myr_app), sizeof(struct myr_service), __VA_ARGS__ }; }
 }
+#else
+#define MYR_APP(...) extern MYR_API const struct myr_app myr_app; \
+	const struct myr_app myr_app = { sizeof(struct myr_app), sizeof(struct myr_service), __VA_ARGS__ }
 #endif
 
 #endif

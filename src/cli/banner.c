@@ -87,9 +87,9 @@ void banner_show(const struct banner *b)
 			say_log(LOG_NOTICE, engine_note, NULL);
 		return;
 	}
-	fprintf(stderr, "myriad %s  %s: %s\n", main_number(), b->service->name, b->service->about);
-	for (size_t i = 0; i < b->listeners; i++) {
-		const char *address = myr_server_address(b->server, (int)i);
+	fprintf(stderr, "myriad %s  %s: %s\n", main_number(), b->name, b->about ? b->about : "");
+	for (int i = 0; i < b->listeners; i++) {
+		const char *address = myr_server_address(b->server, i);
 
 		fprintf(stderr, "  listen  %-24s %s\n", address, banner_reach(address));
 	}

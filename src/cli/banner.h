@@ -9,8 +9,8 @@
 
 struct banner {
 	struct myr_server *server;
-	const struct myr_service *service;
-	size_t listeners;
+	const char *name, *about;
+	int listeners;
 	const char *engine;             /* as asked for; NULL: the best */
 	const char *workers;            /* "2 threads" */
 	const char *most;               /* connections, as asked for; NULL: as many as there is room for */

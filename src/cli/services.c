@@ -16,8 +16,8 @@ static const struct command services = {
 void services_print(void)
 {
 	printf("%-10s %-6s %s\n", "SERVICE", "PORT", "ABOUT");
-	for (const struct builtin *b = builtins; b->service; b++)
-		printf("%-10s %-6d %s\n", b->service->name, b->port, b->service->about);
+	for (const struct builtin *b = builtins; b->app; b++)
+		printf("%-10s %-6d %s\n", b->app->service->name, b->port, b->app->service->about);
 }
 
 int services_main(int argc, char **argv)

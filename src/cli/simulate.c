@@ -119,7 +119,7 @@ static void usher_next(struct myr_loop *l, void *arg)
 		return;
 	}
 	sim->begun++;
-	if (myr_connect(&c, l, &client, myr_server_address(sim->server, 0), NULL) == 0) {
+	if (myr_connect(&c, l, &client, myr_server_address(sim->server, sim->listener), NULL) == 0) {
 		k = myr_state(c);
 		k->sim = sim;
 		k->random = sim->seed ^ sim->begun * UINT64_C(0xd1342543de82ef95);
@@ -132,12 +132,18 @@ static void usher_next(struct myr_loop *l, void *arg)
 		free(u);
 }
 
+static struct simulation *simulation;
+static int (*inner_start)(struct myr_loop *, void *arg);
+
 static int usher_start(struct myr_loop *l, void *arg)
 {
-	struct simulation *sim = arg;
-	struct usher *u = malloc(sizeof *u);
-	int err;
+	struct simulation *sim = simulation;
+	struct usher *u;
+	int err = inner_start ? inner_start(l, arg) : 0;
 
+	if (err < 0)
+		return err;
+	u = malloc(sizeof *u);
 	if (!u)
 		return -ENOMEM;
 	*u = (struct usher){ .sim = sim, .random = sim->seed + sim->ushers++ };
@@ -147,10 +153,12 @@ static int usher_start(struct myr_loop *l, void *arg)
 	return err;
 }
 
-struct myr_service simulate_wrap(const struct myr_service *service)
+struct myr_service simulate_wrap(const struct myr_service *service, struct simulation *sim)
 {
 	struct myr_service s = *service;
 
+	simulation = sim;
+	inner_start = s.start;
 	s.start = usher_start;
 	return s;
 }

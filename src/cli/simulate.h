@@ -10,7 +10,8 @@
 
 struct simulation {
 	/* set by the caller */
-	struct myr_server *server;      /* its listener 0 is where the clients go */
+	struct myr_server *server;
+	int listener;                   /* where the clients go */
 	uint64_t seed;
 	unsigned clients;
 	bool verify;                    /* what comes back must be what was sent */
@@ -24,8 +25,8 @@ struct simulation {
 /* "sim", "sim:42": is it this engine, and with which seed.  0; -EINVAL: that is no seed. */
 bool simulate_is_meant(const char *engine);
 int  simulate_seed(const char *engine, uint64_t *seed);
-/* A copy of the service with a start() that brings the clients; its arg is the simulation. */
-struct myr_service simulate_wrap(const struct myr_service *);
+/* A copy of the service whose start() also brings the simulation's clients; one in a process. */
+struct myr_service simulate_wrap(const struct myr_service *, struct simulation *);
 /* The server's log function; arg is the simulation. */
 void simulate_log(int level, const char *line, void *arg);
 /* Prints the result; returns the exit status. */

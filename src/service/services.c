@@ -3,12 +3,14 @@
  * services.c - the table of services: `myriad services`, `myriad serve NAME`. */
 #include "service/services.h"
 
+#define APP(s) &(const struct myr_app){ .size = sizeof(struct myr_app), .service_size = sizeof(struct myr_service), .service = s }
+
 const struct builtin builtins[] = {
-	{ &service_echo,    50007 },            /* RFC 862: 7 */
-	{ &service_reverse, 50008 },
-	{ &service_discard, 50009 },            /* RFC 863: 9 */
-	{ &service_daytime, 50013 },            /* RFC 867: 13 */
-	{ &service_chargen, 50019 },            /* RFC 864: 19 */
-	{ &service_time,    50037 },            /* RFC 868: 37 */
-	{ NULL, 0 }
+	{ .app = APP(&service_echo),    .port = 50007 },        /* RFC 862: 7 */
+	{ .app = APP(&service_reverse), .port = 50008 },
+	{ .app = APP(&service_discard), .port = 50009 },        /* RFC 863: 9 */
+	{ .app = APP(&service_daytime), .port = 50013 },        /* RFC 867: 13 */
+	{ .app = APP(&service_chargen), .port = 50019 },        /* RFC 864: 19 */
+	{ .app = APP(&service_time),    .port = 50037 },        /* RFC 868: 37 */
+	{ .app = NULL }
 };

@@ -12,11 +12,25 @@
 extern const struct myr_service
 	service_echo, service_reverse, service_discard, service_chargen, service_daytime, service_time;
 
+/* A service as a tutorial has it, to the byte: `--seed-exact`, or `--seed-exact=ID`.  What it prints
+ * goes to standard output, and nothing else does. */
+struct edition {
+	const char *id;                 /* "S0-P3": the tutorial's number and the program's */
+	const struct myr_service *service;
+	const char *endpoints[3];       /* the tutorial's, unless others are given; ends with NULL */
+	const char *engine;             /* the tutorial's, unless another is given */
+	const char *value;              /* "delay=5s": its own default for an option; NULL: the service's */
+	void (*started)(struct myr_server *, int listeners);    /* prints that it listens; may be NULL */
+	const char *interrupted, *ended;        /* printed at the first Ctrl-C, at the end; NULL: nothing */
+};
+
 /* The RFCs' ports are below 1024 and need a right; the default is the same number plus 50000. */
 struct builtin {
-	const struct myr_service *service;
+	const struct myr_app *app;      /* its options are options of `myriad serve`: --name; those whose default is
+	                                   "no" are switches */
 	int port;
+	const struct edition *editions; /* the usual one first; ends with a NULL id; NULL: none */
 };
-extern const struct builtin builtins[];         /* service NULL at the end */
+extern const struct builtin builtins[];         /* app NULL at the end */
 
 #endif

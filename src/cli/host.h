@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * host.h - an application served: what `myriad serve` and `myriad run` have in common.
+ *
+ * Options to a configuration, listeners, readiness, signals, the end.  A client may connect once its
+ * `ready` line is out, and a signal sent then drains. */
+#ifndef CLI_HOST_H
+#define CLI_HOST_H
+
+#include <myriad.h>
+#include <sys/resource.h>
+
+#include "cli/opts.h"
+#include "cli/simulate.h"
+#include "service/services.h"
+
+/* The options, first in the table of each command that serves; its own follow. */
+enum {
+	H_LISTEN, H_ENGINE, H_WORKERS, H_PROCESSES, H_MAX_CONNS, H_MAX_PER_PEER, H_ACCEPT_RATE, H_DRAIN,
+	H_IN_MAX, H_OUT_HIGH, H_OUT_LOW, H_OUT_MAX, H_OPEN, H_FRAME, H_IDLE, H_CLOSE, H_STACK,
+	H_SIM_CLIENTS, H_QUIET, H_VERBOSE, H_CHECK, H_COUNT
+};
+extern const struct opt host_table[H_COUNT];
+
+/* The end of --help: endpoints, readiness, signals. */
+#define HOST_HELP \
+	"An ENDPOINT is PORT (this machine only), :PORT (all addresses), HOST:PORT, [::1]:PORT,\n" \
+	"unix:PATH, unix:PATH,mode=0660 or fd:N.  Port 0 is any that is free.  When it accepts, a line\n" \
+	"`ready tcp:127.0.0.1:50007` goes to standard output for each.\n" \
+	"SIGINT and SIGTERM: finish what was begun, then end; twice: cut.  SIGQUIT: cut at once.\n"
+
+struct host {
+	/* set by the command */
+	const struct command *command;
+	const struct opt_value *values; /* of command->opts */
+	const char *subject;            /* what follows the command's name to do the same again: "echo", "app.so" */
+	const struct myr_app *app;
+	const struct edition *edition;  /* NULL: the service itself */
+	const char *const *app_values;  /* struct myr_config.values */
+	const char *endpoint;           /* unless others are given */
+	bool verify;                    /* under sim: what comes back must be what was sent */
+	void (*serving)(struct host *, void *arg);      /* called once clients can connect; may be NULL */
+	void *serving_arg;
+	/* host.c's */
+	struct myr_server *server;
+	struct myr_service service;     /* the application's, as it is or wrapped */
+	void *arg;                      /* what build() made of it */
+	const char *engine;             /* NULL: the best */
+	char seeded[32];                /* "sim:42" */
+	const char **endpoints;
+	size_t endpoints_n;
+	rlim_t files, files_before;
+	struct simulation sim;
+};
+
+/* --quiet, --verbose */
+void host_level(const struct opt_value *);
+/* Serve until stopped; args: the endpoints on the command line.  Returns the exit status. */
+int host_serve(struct host *, char **args, size_t args_n);
+
+#endif
