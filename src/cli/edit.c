@@ -28,7 +28,7 @@ bool edit_built(void)
 }
 
 /* In the C locale libedit swallows what is not ASCII. */
-static void edit_begin(void)
+static void edit_begin(bool catches)
 {
 	static bool begun;
 
@@ -38,7 +38,7 @@ static void edit_begin(void)
 	setlocale(LC_CTYPE, "");
 	if (strcmp(nl_langinfo(CODESET), "UTF-8") != 0 && !setlocale(LC_CTYPE, "C.UTF-8"))
 		setlocale(LC_CTYPE, "C");
-	rl_catch_signals = 0;           /* they are the program's */
+	rl_catch_signals = catches;
 	rl_readline_name = "myriad";
 	using_history();
 	stifle_history(1000);
@@ -67,7 +67,7 @@ static void edit_got(char *text)
 
 void edit_open(const char *prompt, void (*line)(char *text))
 {
-	edit_begin();
+	edit_begin(false);
 	edit_set_prompt(prompt);
 	edit_line = line;
 	edit_on = true;
@@ -100,7 +100,7 @@ char *edit_ask(const char *prompt)
 {
 	char *text;
 
-	edit_begin();
+	edit_begin(true);
 	text = readline(prompt);
 	if (text && *text)
 		add_history(text);

@@ -13,7 +13,8 @@ void edit_set_prompt(const char *prompt);       /* from the next line on */
 void edit_show  (const char *prompt);   /* the line being typed, again, on a line of its own */
 void edit_close (void);                 /* the terminal is as it was */
 
-/* For programs that wait while somebody types: the line is the caller's to free(); NULL: the end. */
+/* For programs that wait while somebody types: the line is the caller's to free(); NULL: the end.  Signals that
+ * end the program give the terminal back here; after edit_open() that is the caller's task. */
 char *edit_ask(const char *prompt);
 
 #endif

@@ -81,11 +81,10 @@ void multi_show_text(struct multi *u, unsigned id, const void *p, size_t n, doub
 		size_t len = (size_t)((stop ? stop : end) - at);
 		struct text_shown shown = { 0 };
 		char text[4 * (1024 + 4) + 16], line[sizeof text + 64];
-		size_t piece = len < 1024 ? len : 1024, made = text_show(&shown, text, at, piece);
+		size_t piece = len < 1024 ? len : 1024, made;
 
+		made = text_show(&shown, text, at, piece - (stop && piece == len && len > 0 && at[len - 1] == '\r'));
 		made += text_show_end(&shown, text + made);
-		if (made > 0 && text[made - 1] == '\r')
-			made--;
 		snprintf(line, sizeof line, "[%u] %.*s <- %.1f ms\n", id, (int)made, text, ms);
 		typed_print(&u->typed, line);
 		at += piece + (piece == len && stop ? 1 : 0);
@@ -205,7 +204,7 @@ static int multi_status(struct multi *u, int err)
 	}
 	if (fflush(stdout) != 0 || ferror(stdout))
 		return errno == EPIPE ? EXIT_DONE : EXIT_FAILED;
-	return interrupted ? EXIT_INTERRUPTED : tally_status(t);
+	return interrupted || typed_interrupted ? EXIT_INTERRUPTED : tally_status(t);
 }
 
 static int multi_loop(struct multi *u, const struct opt_value *v)

@@ -48,7 +48,7 @@ static void s1_ended(struct member *m, int why)
 {
 	if (m->open && why == MYR_EOF && !m->done)
 		s1_done(m);
-	else if (why < 0 && why != MYR_EOF) {
+	else if (why < 0 && why != MYR_EOF && m->crowd->tally.failed == 1) {
 		target_raise(why);
 		myr_loop_stop(m->crowd->loop);
 	}

@@ -4,6 +4,7 @@
 #include "cli/typed.h"
 
 #include <errno.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,7 +13,10 @@
 #include "cli/edit.h"
 #include "cli/say.h"
 
-static struct typed *typed_editing;     /* libedit's handler has no argument */
+static struct typed *typed_editing;     /* neither libedit's handler nor a signal's has an argument */
+static struct sigaction typed_before[3];
+static const int typed_signals[3] = { SIGINT, SIGTERM, SIGHUP };
+volatile sig_atomic_t typed_interrupted;
 
 bool typed_can_edit(void)
 {
@@ -89,6 +93,27 @@ static void typed_readable(struct myr_loop *l, int fd, unsigned events, void *ar
 
 /* --- Edited ------------------------------------------------------------------------------------------ */
 
+/* While libedit has the terminal a signal must not end us: the terminal would stay as it is. */
+static void typed_signal(int number)
+{
+	typed_interrupted = number;
+	myr_loop_stop(typed_editing->loop);
+}
+
+static void typed_catch(void)
+{
+	const struct sigaction caught = { .sa_handler = typed_signal };
+
+	for (int i = 0; i < 3; i++)
+		sigaction(typed_signals[i], &caught, &typed_before[i]);
+}
+
+static void typed_let_go(void)
+{
+	for (int i = 0; i < 3; i++)
+		sigaction(typed_signals[i], &typed_before[i], NULL);
+}
+
 static void typed_edited(char *text)
 {
 	struct typed *t = typed_editing;
@@ -132,10 +157,12 @@ int typed_open(struct typed *t)
 	}
 	t->open = true;
 	typed_editing = t;
-	if (t->edits)
+	if (t->edits) {
+		typed_catch();
 		edit_open(t->prompt, typed_edited);
-	else
+	} else {
 		typed_show(t);
+	}
 	t->shown = t->screen;
 	return 0;
 }
@@ -170,8 +197,10 @@ void typed_close(struct typed *t)
 	t->shown = false;
 	fflush(stdout);
 	myr_watch(t->loop, STDIN_FILENO, 0, NULL, NULL);
-	if (t->edits)
+	if (t->edits) {
 		edit_close();
+		typed_let_go();
+	}
 }
 
 void typed_free(struct typed *t)

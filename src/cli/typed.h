@@ -8,6 +8,7 @@
 #define CLI_TYPED_H
 
 #include <myriad.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <stddef.h>
 
@@ -26,6 +27,8 @@ struct typed {
 	char *text;                     /* plain: what has come of a line */
 	size_t n;
 };
+
+extern volatile sig_atomic_t typed_interrupted; /* the signal that has stopped the loop; 0: none */
 
 bool typed_can_edit(void);              /* built with libedit, and at terminals */
 int  typed_open  (struct typed *);      /* 0 or a negative error, not said; command, loop, line, arg, prompt are set */
