@@ -5,7 +5,9 @@
 #include "cli/crowd.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #define RETRY_MS 10
 
@@ -122,6 +124,13 @@ static size_t member_hears(struct myr_conn *conn, const void *bytes, size_t n)
 	return n;
 }
 
+/* A name is not looked up ten thousand times: that waits, and the loop with it. */
+static void crowd_found(struct crowd *c, const char *peer)
+{
+	if (*c->address == '\0' && strcmp(peer, "unix") != 0)
+		snprintf(c->address, sizeof c->address, "tcp:%s", peer);
+}
+
 static void member_opened(struct myr_conn *conn)
 {
 	struct member *m = myr_arg(conn);
@@ -132,6 +141,7 @@ static void member_opened(struct myr_conn *conn)
 	m->opened = m->asked = tally_clock();
 	c->connecting--;
 	c->open++;
+	crowd_found(c, myr_peer(conn));
 	if (c->timeout_ms >= 0 && c->expect != EXPECT_NONE)
 		myr_tick(conn, c->timeout_ms > spent ? c->timeout_ms - spent : 1);
 	if (c->show->opened)
@@ -191,7 +201,7 @@ static bool member_start(struct member *m)
 	if (!m->tried)
 		m->began = tally_clock();
 	m->tried = true;
-	err = myr_connect(&m->conn, c->loop, &member_service, c->endpoint, m);
+	err = myr_connect(&m->conn, c->loop, &member_service, *c->address ? c->address : c->endpoint, m);
 	if (err == 0) {
 		c->connecting++;
 		return true;

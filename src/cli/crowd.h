@@ -59,6 +59,7 @@ struct crowd {
 	struct tally tally;
 	unsigned started, connecting, settled, open;
 	bool waiting;                   /* a timer will start the next */
+	char address[80];               /* the endpoint with its name looked up, once one has been reached */
 	int err;                        /* the endpoint itself is wrong */
 };
 

@@ -38,10 +38,12 @@ static int target_set(struct target *t, const char *host, int port)
 /* tcp:HOST:PORT, HOST:PORT, [HOST]:PORT, :PORT; anything else is for the library to judge. */
 static int target_endpoint(struct target *t, const char *text, const char *standard)
 {
-	const char *start = strncmp(text, "tcp:", 4) == 0 ? text + 4 : text;
-	const char *colon = strrchr(start, ':');
+	const char *start = t->endpoint, *colon;
 
 	snprintf(t->endpoint, sizeof t->endpoint, "%s", text);
+	if (strncmp(start, "tcp:", 4) == 0)
+		start += 4;
+	colon = strrchr(start, ':');
 	if (strncmp(text, "unix:", 5) == 0) {
 		repr_str(t->repr, sizeof t->repr, text + 5, strcspn(text + 5, ","));
 		return 0;
