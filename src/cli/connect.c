@@ -27,6 +27,8 @@
 enum { C_EOL, C_PER_MESSAGE, C_TIMEOUT, C_QUIET, C_SEED, C_COUNT };
 enum { EOL_LF, EOL_CRLF, EOL_NONE };
 
+static const char *const ends[] = { "\n", "\r\n", "" };
+
 static const struct opt table[C_COUNT] = {
 	[C_EOL] = { .name = "eol", .kind = OPT_CHOICE, .arg = "END", .word = "lf crlf none", .standard = "lf",
 		.about = "how a line of input ends when it is sent" },
@@ -124,7 +126,6 @@ static void session_listen(struct myr_conn *c)
 
 static void session_line(void *arg, char *text)
 {
-	static const char *const ends[] = { "\n", "\r\n", "" };
 	struct session *s = arg;
 
 	typed_prompt(&s->typed, "");
@@ -293,9 +294,9 @@ static int connect_exact(const struct opt_value *v, char **args, int args_n)
 
 static int connect_to(const struct opt_value *v, char **args, int args_n)
 {
-	static const char *const ends[] = { "\n", "\r\n", "" };
 	struct session s = { .endpoint = args[0], .eol = (int)v[C_EOL].n };
-	struct talk t = { .per_message = true, .ms = (int)v[C_TIMEOUT].n, .eol = ends[v[C_EOL].n], .endpoint = args[0] };
+	const struct talk t = { .endpoint = args[0], .eol = ends[v[C_EOL].n], .per_message = true,
+	                        .ms = (int)v[C_TIMEOUT].n };
 
 	if (v[C_QUIET].n)
 		say_level = LOG_WARNING;

@@ -27,7 +27,6 @@
 #define TUTORIAL_PORT_S2 5000
 
 enum { M_CONNS, M_MESSAGE, M_EXPECT, M_EOL, M_TIMEOUT, M_STAGGER, M_ENGINE, M_JSON, M_QUIET, M_SEED, M_COUNT };
-enum { EOL_LF, EOL_CRLF, EOL_NONE };
 
 static const struct opt table[M_COUNT] = {
 	[M_CONNS] = { .name = "connections", .letter = 'c', .kind = OPT_COUNT, .arg = "N", .min = 1, .max = CONNS_MAX,
@@ -140,7 +139,7 @@ static int multi_raise_limit(unsigned n)
 
 static const char *multi_eol(const struct opt_value *v)
 {
-	static const char *const ends[] = { "\n", "\r\n", "" };
+	static const char *const ends[] = { "\n", "\r\n", "" };       /* lf crlf none */
 
 	return ends[v[M_EOL].n];
 }
@@ -335,7 +334,6 @@ static int multi_to(const struct opt_value *v, char **args, int args_n)
 	int status = multi_kind(&u, v);
 
 	u.crowd.arg = &u;
-	u.typed.loop = NULL;
 	if (status == OPTS_GO_ON && u.json && !tally_can_report()) {
 		say_error(MULTI, "--json: this myriad was built without it");
 		say_try("a build with libjansson-dev installed");

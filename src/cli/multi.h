@@ -29,10 +29,10 @@ struct multi {
 void multi_show_text (struct multi *, unsigned id, const void *, size_t n, double ms);  /* "[1] hello <- 0.2 ms" */
 void multi_put(struct multi *, const char *line);
 
-/* multi_seed.c: the tutorials' programs; returns the exit status, or OPTS_GO_ON */
+/* multi_seed.c: the tutorials' programs */
 extern const struct crowd_show multi_show_s1_p3, multi_show_s2_p1;
 void multi_seed(struct multi *, bool messages_given);   /* what these programs are like */
-bool multi_seed_usage(const struct multi *, int args_n);
+bool multi_seed_usage(const struct multi *, int args_n);         /* true: too few, and it has been said */
 
 /* multi_prompt.c: connection by connection, from a prompt or a pipe */
 extern const struct crowd_show multi_show_prompt;
