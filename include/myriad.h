@@ -185,7 +185,8 @@ struct myr_config {
 	unsigned    conns_per_peer;    /* per address; per /64 for IPv6 [three quarters of conns_max] */
 	unsigned    accept_rate;       /* new connections a second [50,000] */
 	size_t      in_max;            /* unused input; a callback that leaves this much ends: -EMSGSIZE [256 KiB] */
-	size_t      out_high, out_low; /* full above, room below; a full connection reads no more [256 KiB, 64 KiB] */
+	size_t      out_high, out_low; /* full above, room below; a full connection reads no more, unless it
+	                                  is one of myr_connect() [256 KiB, 64 KiB] */
 	size_t      out_max;           /* see myr_write() [16 MiB] */
 	int         open_ms;           /* until the first byte has come or has been taken [30 s] */
 	int         frame_ms;          /* from a frame's first byte to its last [30 s] */

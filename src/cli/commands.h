@@ -6,6 +6,8 @@
 
 int serve_main   (int argc, char **argv);
 int connect_main (int argc, char **argv);
+int multi_main   (int argc, char **argv);
+int send_main    (int argc, char **argv);
 int engines_main (int argc, char **argv);
 int services_main(int argc, char **argv);
 

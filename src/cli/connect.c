@@ -14,21 +14,31 @@
 
 #include "cli/commands.h"
 #include "cli/opts.h"
+#include "cli/out.h"
 #include "cli/say.h"
-#include "cli/text.h"
+#include "cli/talk.h"
+#include "cli/target.h"
+#include "cli/typed.h"
 
 #define COMMAND "myriad connect"
 #define PIECE   16384
+#define PIECE_SHOWN 1024
 
-enum { C_EOL, C_TIMEOUT, C_QUIET, C_COUNT };
+enum { C_EOL, C_PER_MESSAGE, C_TIMEOUT, C_QUIET, C_SEED, C_COUNT };
 enum { EOL_LF, EOL_CRLF, EOL_NONE };
+
+static const char *const ends[] = { "\n", "\r\n", "" };
 
 static const struct opt table[C_COUNT] = {
 	[C_EOL] = { .name = "eol", .kind = OPT_CHOICE, .arg = "END", .word = "lf crlf none", .standard = "lf",
 		.about = "how a line of input ends when it is sent" },
+	[C_PER_MESSAGE] = { .name = "per-message", .kind = OPT_SWITCH,
+		.about = "a connection for each line, until the server ends it" },
 	[C_TIMEOUT] = { .name = "timeout", .kind = OPT_DURATION, .arg = "TIME", .word = "none", .min = 1, .max = 604800000,
 		.standard = "none", .about = "give up after so long without a connection, or a byte either way" },
 	[C_QUIET] = { .name = "quiet", .letter = 'q', .kind = OPT_SWITCH, .about = "say only what is wrong" },
+	[C_SEED] = { .name = "seed-exact", .kind = OPT_MAYBE, .arg = "[=ID]", .word = "S0-P1",
+		.about = "as the tutorial's program: S0-P1, S1-P1, S3-P2 or S3-P4" },
 };
 
 static const struct command command = {
@@ -37,7 +47,9 @@ static const struct command command = {
 	.examples = { "myriad connect 50007                      on this machine",
 	              "printf 'hello\\n' | myriad connect unix:/run/echo.sock" },
 	.opts = table, .opts_n = C_COUNT,
-	.more = "To a terminal, bytes that could move the cursor are shown as \\xNN; a pipe gets all as it is.\n",
+	.more = "To a terminal, bytes that could move the cursor are shown as \\xNN; a pipe gets all as it is.\n"
+	        "--seed-exact has prompts, prints and default addresses of the tutorials' clients; there an endpoint\n"
+	        "may be left out, or be HOST, or HOST PORT.\n",
 };
 
 struct session {
@@ -45,12 +57,13 @@ struct session {
 	struct myr_loop *loop;
 	struct myr_conn *conn;          /* NULL once it is over */
 	int  eol;
-	bool terminal;                  /* standard output is one */
-	bool open, input_over, deaf;    /* deaf: nobody reads our output any more */
+	bool open, input_over;
 	bool after_cr;                  /* the last byte of input was '\r' */
 	int  why;
-	char name[300];                 /* "tcp:127.0.0.1:50007" */
-	struct text_shown shown;
+	char name[400];                 /* "tcp:127.0.0.1:50007" */
+	struct out out;
+	struct typed typed;             /* at a terminal, if lines can be edited */
+	bool edits;
 };
 
 /* --- From standard input ------------------------------------------------------------------------ */
@@ -109,59 +122,71 @@ static void session_listen(struct myr_conn *c)
 	}
 }
 
-/* --- To standard output --------------------------------------------------------------------------- */
+/* --- Lines typed into an editor ------------------------------------------------------------------ */
 
-static bool session_put(struct session *s, const char *p, size_t n)
+static void session_line(void *arg, char *text)
 {
-	while (n > 0) {
-		ssize_t put = write(STDOUT_FILENO, p, n);
+	struct session *s = arg;
 
-		if (put < 0 && errno == EINTR)
-			continue;
-		if (put < 0) {
-			if (errno != EPIPE)     /* head(1) has seen enough: nothing is wrong */
-				say_error(COMMAND, "cannot write: %s", myr_strerror(-errno));
-			s->why = errno == EPIPE ? 0 : -errno;
-			s->deaf = true;
-			return false;
-		}
-		p += put;
-		n -= (size_t)put;
+	typed_prompt(&s->typed, "");
+	if (!text) {
+		session_input_over(s);
+	} else if (s->conn) {
+		myr_write(s->conn, text, strlen(text));
+		myr_write(s->conn, ends[s->eol], strlen(ends[s->eol]));
 	}
-	return true;
 }
+
+/* Whole lines go above the one being typed; what is left of the last, "login: ", becomes its prompt. */
+static void session_show(struct session *s, char *text, size_t n)
+{
+	char line[sizeof s->typed.prompt + 4 * (PIECE_SHOWN + 4) + 2];
+	char *tail;
+
+	snprintf(line, sizeof line, "%s%.*s", s->typed.prompt, (int)n, text);
+	tail = strrchr(line, '\n');
+	tail = tail ? tail + 1 : line;
+	if (strlen(tail) >= sizeof s->typed.prompt) {
+		strcat(tail, "\n");
+		tail = strchr(tail, '\0');
+	}
+	typed_prompt(&s->typed, tail);
+	*tail = '\0';
+	typed_print(&s->typed, line);
+}
+
+/* --- To standard output --------------------------------------------------------------------------- */
 
 static size_t session_hear(struct myr_conn *c, const void *bytes, size_t n)
 {
 	struct session *s = myr_arg(c);
-	char text[4 * (1024 + 4)];
+	char text[4 * (PIECE_SHOWN + 4)];
 	const char *p = bytes;
 
-	if (!s->terminal) {
-		if (!session_put(s, p, n))
+	if (!s->typed.open) {
+		if (!out_bytes(&s->out, p, n))
 			myr_abort(c);
 		return n;
 	}
 	for (size_t done = 0, piece; done < n; done += piece) {
-		piece = n - done < 1024 ? n - done : 1024;
-		if (!session_put(s, text, text_show(&s->shown, text, p + done, piece))) {
-			myr_abort(c);
-			break;
-		}
+		piece = n - done < PIECE_SHOWN ? n - done : PIECE_SHOWN;
+		session_show(s, text, text_show(&s->out.shown, text, p + done, piece));
 	}
 	return n;
 }
 
 /* --- The connection ------------------------------------------------------------------------------- */
 
-static void session_name(struct session *s)
+static void session_edit(struct session *s)
 {
-	const char *peer = myr_peer(s->conn);
+	int err;
 
-	if (strcmp(peer, "unix") == 0)
-		snprintf(s->name, sizeof s->name, "%s", s->endpoint);
-	else
-		snprintf(s->name, sizeof s->name, "tcp:%s", peer);
+	s->typed = (struct typed){ .command = COMMAND, .loop = s->loop, .line = session_line, .arg = s };
+	err = typed_open(&s->typed);
+	if (err < 0) {
+		say_error(COMMAND, "cannot wait for standard input: %s", myr_strerror(err));
+		session_input_over(s);
+	}
 }
 
 static void session_open(struct myr_conn *c)
@@ -171,7 +196,10 @@ static void session_open(struct myr_conn *c)
 	s->open = true;
 	if (isatty(STDIN_FILENO) && isatty(STDERR_FILENO) && say_level >= LOG_NOTICE)
 		fprintf(stderr, "connected to %s; Ctrl-D ends\n", s->name);
-	session_listen(c);
+	if (s->edits)
+		session_edit(s);
+	else
+		session_listen(c);
 }
 
 static void session_close(struct myr_conn *c, int why)
@@ -180,33 +208,37 @@ static void session_close(struct myr_conn *c, int why)
 
 	(void)c;
 	s->conn = NULL;
-	if (!s->deaf)
-		s->why = why;
-	if (!s->input_over)
+	s->why = why;
+	if (s->edits)
+		typed_close(&s->typed);
+	else if (!s->input_over)
 		myr_watch(s->loop, STDIN_FILENO, 0, NULL, NULL);
 }
 
+static void session_room(struct myr_conn *c)
+{
+	struct session *s = myr_arg(c);
+
+	if (!s->edits)
+		session_listen(c);
+}
+
 static const struct myr_service session_service = {
-	.name = "connect", .on_open = session_open, .on_data = session_hear, .on_room = session_listen,
+	.name = "connect", .on_open = session_open, .on_data = session_hear, .on_room = session_room,
 	.on_close = session_close,
 };
 
-static void session_no_connection(const struct session *s)
-{
-	static const char here[] = "tcp:127.0.0.1:";
-
-	say_error(COMMAND, "cannot connect to %s: %s", s->name, myr_strerror(s->why));
-	if (s->why == -ECONNREFUSED && strncmp(s->name, here, sizeof here - 1) == 0)
-		say_try("a server there: myriad serve echo %s", s->name + sizeof here - 1);
-}
-
 static int session_result(struct session *s)
 {
-	char text[16];
-
-	session_put(s, text, text_show_end(&s->shown, text));
-	if (s->deaf)
-		return s->why == 0 ? EXIT_DONE : EXIT_FAILED;
+	if (typed_interrupted)
+		return EXIT_INTERRUPTED;
+	out_end(&s->out);
+	if (*s->typed.prompt)
+		out_text(&s->out, s->typed.prompt);
+	if (s->edits && (*s->typed.prompt || s->out.line))
+		out_text(&s->out, "\n");
+	if (s->out.err != 0)
+		return out_status(&s->out);
 	if (s->why == 0 || s->why == MYR_EOF) {
 		if (!s->input_over && isatty(STDIN_FILENO) && isatty(STDERR_FILENO) && say_level >= LOG_NOTICE)
 			fprintf(stderr, "%s has ended the connection\n", s->name);
@@ -215,7 +247,7 @@ static int session_result(struct session *s)
 	if (s->open)
 		say_error(COMMAND, "connection to %s lost: %s", s->name, myr_strerror(s->why));
 	else
-		session_no_connection(s);
+		target_blame(COMMAND, s->name, s->why);
 	return EXIT_FAILED;
 }
 
@@ -233,23 +265,43 @@ static int session_run(struct session *s, const struct opt_value *v)
 		say_error(COMMAND, "%s", myr_reason());
 		return EXIT_FAILED;
 	}
+	s->edits = typed_can_edit();
+	out_open(&s->out, COMMAND);
 	err = myr_connect(&s->conn, s->loop, &session_service, s->endpoint, s);
 	if (err < 0) {
 		say_error(COMMAND, "%s", myr_reason());
 		status = err == -EINVAL ? EXIT_USAGE : EXIT_FAILED;
 	} else {
-		session_name(s);
+		target_name(s->name, sizeof s->name, s->conn, s->endpoint);
 		myr_loop_run(s->loop);
+		typed_free(&s->typed);
 		status = session_result(s);
 	}
 	myr_loop_free(s->loop);
 	return status;
 }
 
+static int connect_exact(const struct opt_value *v, char **args, int args_n)
+{
+	struct talk t = { .per_message = v[C_PER_MESSAGE].n, .ms = (int)v[C_TIMEOUT].n };
+
+	if (t.per_message) {
+		say_error(COMMAND, "--per-message has no meaning with --seed-exact: S3-P4 connects for each message");
+		return EXIT_USAGE;
+	}
+	return talk_exact(&t, v[C_SEED].text, args, args_n);
+}
+
 static int connect_to(const struct opt_value *v, char **args, int args_n)
 {
-	struct session s = { .endpoint = args[0], .eol = (int)v[C_EOL].n, .terminal = isatty(STDOUT_FILENO) };
+	struct session s = { .endpoint = args[0], .eol = (int)v[C_EOL].n };
+	const struct talk t = { .endpoint = args[0], .eol = ends[v[C_EOL].n], .per_message = true,
+	                        .ms = (int)v[C_TIMEOUT].n };
 
+	if (v[C_QUIET].n)
+		say_level = LOG_WARNING;
+	if (v[C_SEED].text)
+		return connect_exact(v, args, args_n);
 	if (args_n == 0)
 		say_error(COMMAND, "connect to what?");
 	else if (args_n > 1)
@@ -258,9 +310,7 @@ static int connect_to(const struct opt_value *v, char **args, int args_n)
 		say_try(COMMAND " 50007");
 		return EXIT_USAGE;
 	}
-	if (v[C_QUIET].n)
-		say_level = LOG_WARNING;
-	return session_run(&s, v);
+	return v[C_PER_MESSAGE].n ? talk_per_message(&t) : session_run(&s, v);
 }
 
 int connect_main(int argc, char **argv)

@@ -24,6 +24,8 @@ static const struct {
 } commands[] = {
 	{ "serve",    serve_main,    "run a service" },
 	{ "connect",  connect_main,  "talk to a server by hand, or through pipes" },
+	{ "multi",    multi_main,    "many connections at once, by hand or from a script" },
+	{ "send",     send_main,     "send a file or a text behind its length, take it back" },
 	{ "engines",  engines_main,  "what this build and this kernel can do, and why not" },
 	{ "services", services_main, "what can be served" },
 	{ "help",     main_help,     "this, or more about one command: myriad help serve" },

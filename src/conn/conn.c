@@ -168,13 +168,26 @@ static bool conn_is_blocking(const struct myr_conn *c)
 	return c->more != NULL && c->more->task != NULL;
 }
 
+/* Above out_high a connection is read no further: the peer must first take what it has asked for.  One that
+ * was dialled is: there we ask, and a peer that waits for its answers to be taken takes no more questions. */
+static bool conn_is_stuck(const struct myr_conn *c)
+{
+	return (c->bits & C_CHOKED) && (!(c->bits & C_CLIENT) || conn_is_blocking(c));
+}
+
+/* Input is not handed to a callback handler now. */
+static bool conn_holds_back(const struct myr_conn *c)
+{
+	return (c->bits & (C_NO_DELIVERY & ~(uint32_t)C_CHOKED)) || conn_is_stuck(c);
+}
+
 /* Hand bytes to a callback handler as long as it takes them; returns how many it used. */
 static size_t conn_hand_over(struct myr_conn *c, const uint8_t *b, size_t n)
 {
 	const struct myr_service *s = &c->origin->service;
 	size_t used = 0;
 
-	while (used < n && !(c->bits & (C_NO_DELIVERY | C_RELAYED))) {
+	while (used < n && !(c->bits & C_RELAYED) && !conn_holds_back(c)) {
 		struct myr_bytes frame;
 		ssize_t k;
 
@@ -210,7 +223,7 @@ static void conn_check_rest(struct myr_conn *c)
 {
 	size_t n = buf_len(&c->in);
 
-	if (c->bits & (C_NO_DELIVERY | C_RELAYED))
+	if ((c->bits & C_RELAYED) || conn_holds_back(c))
 		return;
 	if (c->framing != NULL && n > 0)
 		conn_frame_clock(c, true);
@@ -256,7 +269,7 @@ void conn_input_short(struct myr_conn *c)
 /* Offer a callback handler all that is buffered. */
 static void conn_offer(struct myr_conn *c)
 {
-	if (buf_len(&c->in) > 0 && !(c->bits & C_NO_DELIVERY)) {
+	if (buf_len(&c->in) > 0 && !conn_holds_back(c)) {
 		conn_input_taken(c, conn_hand_over(c, buf_bytes(&c->in), buf_len(&c->in)));
 		conn_input_short(c);
 		conn_check_rest(c);
@@ -309,7 +322,7 @@ static MYR_SLOW void conn_received_any(struct myr_conn *c, const uint8_t *b, siz
 			conn_keep(c, b, n);     /* what came before the relay goes first: relay_settle() */
 	} else if (conn_is_blocking(c)) {
 		conn_received_blocking(c, b, n);
-	} else if (buf_len(&c->in) == 0 && !(c->bits & C_NO_DELIVERY)) {
+	} else if (buf_len(&c->in) == 0 && !conn_holds_back(c)) {
 		used = conn_hand_over(c, b, n);
 		if (used < n)
 			conn_left_over(c, b + used, n - used);
@@ -528,7 +541,7 @@ static unsigned conn_wants(const struct myr_conn *c)
 	if (b & C_DIALLING)
 		return PORT_WRITABLE;
 	if (!(b & C_IN_ENDED)) {
-		bool room = !(b & (C_PAUSED | C_CHOKED | C_IN_FULL));
+		bool room = !(b & (C_PAUSED | C_IN_FULL)) && !conn_is_stuck(c);
 
 		if ((b & C_RELAYED) && c->more->partner != NULL)
 			room = !(c->more->partner->bits & C_CHOKED);
@@ -569,7 +582,7 @@ static void conn_start(struct myr_conn *c)
 
 static void conn_tell_eof(struct myr_conn *c)
 {
-	if ((c->bits & (C_IN_ENDED | C_EOF_TOLD)) != C_IN_ENDED || (c->bits & C_NO_DELIVERY))
+	if ((c->bits & (C_IN_ENDED | C_EOF_TOLD)) != C_IN_ENDED || conn_holds_back(c))
 		return;
 	if (c->framing != NULL && buf_len(&c->in) > 0) {
 		conn_fail(c, MYR_EFRAME);

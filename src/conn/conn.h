@@ -79,7 +79,7 @@ enum {
 	C_LEFT       = 1 << 30          /* the blocking handler has returned */
 };
 
-/* Bits with which input is not handed to a callback handler (it waits in `in`, or is thrown away). */
+/* Bits with which input may not be handed to a callback handler (it waits in `in`, or is thrown away). */
 #define C_NO_DELIVERY (C_PAUSED | C_CHOKED | C_CLOSING | C_FAILED | C_OVER)
 
 /* Without any of these a connection wants input, and output if it has some: the common case. */

@@ -1,13 +1,17 @@
 # SPDX-License-Identifier: MIT
 """Running the command under test: servers that tell when they are ready, and everything has a deadline."""
+import contextlib
 import ctypes
 import os
 import pathlib
+import pty
 import select
 import signal
 import socket
 import struct
 import subprocess
+import termios
+import threading
 import time
 
 import pytest
@@ -120,6 +124,83 @@ class Server:
         self.process.stderr.close()
 
 
+class Terminal:
+    """The command at a terminal; term "dumb": lines come as the terminal gives them, without an editor."""
+
+    def __init__(self, *args, term="dumb", **more):
+        self.master, slave = pty.openpty()
+        self.before = termios.tcgetattr(slave)
+        self.process = subprocess.Popen([MYRIAD, *map(str, args)], stdin=slave, stdout=slave, stderr=slave,
+                                        env={**ENVIRONMENT, "TERM": term, "LC_ALL": "C.UTF-8"}, start_new_session=True, **more)
+        os.close(slave)
+        self.text = ""
+
+    def until(self, part, forget=False):
+        end = time.monotonic() + DEADLINE
+        while part not in self.text:
+            left = end - time.monotonic()
+            assert left > 0 and select.select([self.master], [], [], left)[0], f"no {part!r} in {self.text!r}"
+            try:
+                more = os.read(self.master, 4096)
+            except OSError:                     # the other end is closed
+                more = b""
+            assert more, f"ended without {part!r}: {self.text!r}"
+            self.text += more.decode(errors="replace")
+        head, self.text = self.text.split(part, 1) if forget else (self.text, self.text)
+        return head
+
+    def as_before(self):
+        """The terminal is as the command found it."""
+        return termios.tcgetattr(self.master) == self.before
+
+    def type(self, keys):
+        os.write(self.master, keys)
+
+    def end(self):
+        if self.process.poll() is None:
+            self.process.kill()
+        self.process.wait()
+        os.close(self.master)
+
+
+def builds_with(name):
+    """Is this library part of the program?"""
+    return name in subprocess.run(["ldd", MYRIAD], capture_output=True, text=True).stdout
+
+
+needs_editing = pytest.mark.skipif(not builds_with("libedit"), reason="built without libedit")
+needs_json = pytest.mark.skipif(not builds_with("libjansson"), reason="built without jansson")
+
+
+@contextlib.contextmanager
+def peer(serve_one, clients=1, backlog=128, at_once=False):
+    """The other side, in threads of the test: serve_one(connection) for so many clients.  Gives the port."""
+    with socket.create_server(("127.0.0.1", 0), backlog=backlog) as s:
+        s.settimeout(DEADLINE)
+
+        def one(c):
+            c.settimeout(DEADLINE)
+            with c, contextlib.suppress(ConnectionError):
+                serve_one(c)
+
+        def loop():
+            threads = []
+            for _ in range(clients):
+                c, _ = s.accept()
+                if at_once:
+                    threads.append(threading.Thread(target=one, args=[c], daemon=True))
+                    threads[-1].start()
+                else:
+                    one(c)
+            for thread in threads:
+                thread.join(DEADLINE)
+        thread = threading.Thread(target=loop, daemon=True)
+        thread.start()
+        yield s.getsockname()[1]
+        thread.join(4 * DEADLINE)
+        assert not thread.is_alive()
+
+
 def without_io_uring():
     """As preexec_fn: a kernel that answers io_uring_setup with EPERM, as in most containers."""
     setup, load, equal, give = 425, 0x20, 0x15, 0x06
@@ -169,3 +250,15 @@ def serve():
     yield start
     for server in servers:
         server.end()
+
+
+@pytest.fixture
+def terminal():
+    open_ = []
+
+    def start(*args, **more):
+        open_.append(Terminal(*args, **more))
+        return open_[-1]
+    yield start
+    for t in open_:
+        t.end()

@@ -2,17 +2,15 @@
 """myriad connect: in pipes, with files, and at a terminal."""
 import fcntl
 import os
-import pty
 import select
 import signal
 import socket
 import subprocess
 import termios
 import threading
-import time
 
 import pytest
-from conftest import DEADLINE, ENVIRONMENT, MYRIAD, engines, read_all, run
+from conftest import DEADLINE, ENVIRONMENT, MYRIAD, engines, needs_editing, peer, read_all, run
 
 
 def port_of(server):
@@ -135,48 +133,6 @@ def test_input_waits_for_a_slow_peer():
 
 # --- At a terminal --------------------------------------------------------------------------------
 
-class Terminal:
-    def __init__(self, *args, **more):
-        self.master, slave = pty.openpty()
-        self.process = subprocess.Popen([MYRIAD, *map(str, args)], stdin=slave, stdout=slave, stderr=slave,
-                                        env=ENVIRONMENT, start_new_session=True, **more)
-        os.close(slave)
-        self.text = ""
-
-    def until(self, part):
-        end = time.monotonic() + DEADLINE
-        while part not in self.text:
-            left = end - time.monotonic()
-            assert left > 0 and select.select([self.master], [], [], left)[0], f"no {part!r} in {self.text!r}"
-            try:
-                more = os.read(self.master, 4096)
-            except OSError:                     # the other end is closed
-                more = b""
-            assert more, f"ended without {part!r}: {self.text!r}"
-            self.text += more.decode(errors="replace")
-
-    def type(self, keys):
-        os.write(self.master, keys)
-
-    def end(self):
-        if self.process.poll() is None:
-            self.process.kill()
-        self.process.wait()
-        os.close(self.master)
-
-
-@pytest.fixture
-def terminal():
-    open_ = []
-
-    def start(*args, **more):
-        open_.append(Terminal(*args, **more))
-        return open_[-1]
-    yield start
-    for t in open_:
-        t.end()
-
-
 def test_a_session(serve, terminal):
     server = serve("reverse", 0)
     t = terminal("connect", port_of(server))
@@ -227,3 +183,180 @@ def test_a_terminal_that_goes_away_stops_the_server(terminal):
     os.close(t.master)                          # the hang-up
     t.master = os.open(os.devnull, os.O_RDONLY)
     assert t.process.wait(DEADLINE) == 0
+
+
+# --- Lines that are edited -----------------------------------------------------------------------------
+
+@needs_editing
+def test_an_edited_session(serve, terminal):
+    t = terminal("connect", port_of(serve("reverse", 0)), term="xterm")
+    t.until("Ctrl-D ends\r\n", forget=True)
+    t.type(b"hellp\x7fo\r")                    # a key back
+    t.until("olleh\r\n", forget=True)
+    t.type(b"\x1b[A!\r")                       # the line before, and more
+    t.until("!olleh\r\n", forget=True)
+    t.type("Olá €\r".encode())
+    t.until("€ álO\r\n")
+    t.type(b"\x04")
+    assert t.process.wait(DEADLINE) == 0
+    assert t.as_before()
+
+
+@needs_editing
+def test_what_comes_while_somebody_types_goes_above_the_line(terminal):
+    with socket.create_server(("127.0.0.1", 0)) as s:
+        t = terminal("connect", s.getsockname()[1], term="xterm")
+        c, _ = s.accept()
+        t.until("Ctrl-D ends\r\n")
+        t.type(b"half a li")
+        t.until("half a li", forget=True)
+        c.sendall(b"news \x1b[2J\nlogin: ")
+        t.until("news \\x1b[2J\r\n", forget=True)
+        t.until("login: half a li", forget=True)        # what the server left open is the prompt
+        t.type(b"ne\r")
+        assert c.makefile("rb").readline() == b"half a line\n"
+        c.close()
+        t.until("has ended the connection")
+        assert t.process.wait(DEADLINE) == 0
+        assert t.as_before()
+
+
+@needs_editing
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_gives_the_terminal_back(serve, terminal, number):
+    t = terminal("connect", port_of(serve("echo", 0)), term="xterm")
+    t.until("Ctrl-D ends\r\n")
+    while t.as_before():                        # the editor takes it when the connection is there
+        assert t.process.poll() is None
+    t.type(b"abc")
+    t.until("abc")
+    t.process.send_signal(number)
+    assert t.process.wait(DEADLINE) == 130
+    assert t.as_before()
+
+
+# --- A connection for each message -----------------------------------------------------------------------
+
+def answer_all(c):
+    c.sendall(b"<" + read_all(c) + b">")
+
+
+def test_a_connection_for_each_message():
+    with peer(answer_all, clients=3) as port:
+        status, out, err = run("connect", port, "--per-message", stdin=b"one\n\nthree")
+    assert (status, out, err) == (0, "<one\n>\n<\n>\n<three\n>\n", "")     # an empty line hangs nobody
+
+
+def test_a_long_answer_is_whole():
+    with peer(lambda c: (read_all(c), c.sendall(b"x" * 300000))) as port:
+        assert run("connect", port, "--per-message", stdin=b"LIST\n")[1] == "x" * 300000 + "\n"
+
+
+def test_a_message_to_nobody():
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        status, out, err = run("connect", s.getsockname()[1], "--per-message", stdin=b"a\nb\n")
+    assert (status, out) == (1, "")
+    assert err.count("connection refused") == 1
+
+
+def test_a_message_without_an_answer():
+    with socket.create_server(("127.0.0.1", 0)) as s:
+        status, _, err = run("connect", s.getsockname()[1], "--per-message", "--timeout", "100ms", stdin=b"a\n")
+    assert status == 1
+    assert "timed out" in err
+
+
+# --- The tutorials' clients, print for print -----------------------------------------------------------------
+
+def echo_pieces(c):
+    while data := c.recv(1024):
+        c.sendall(data)
+
+
+def exact(port, program, text, *more):
+    status, out, err = run("connect", f"--seed-exact={program}", "127.0.0.1", port, *more, stdin=text)
+    assert (status, err) == (0, "")
+    return out
+
+
+def test_exact_s0_p1():
+    with peer(echo_pieces) as port:
+        assert exact(port, "S0-P1", b"hello\nit's \"me\"\n\nnever sent\n") == (
+            f"client: connected to ('127.0.0.1', {port}) \n"
+            f"client: enter string to send>client: from ('127.0.0.1', {port}) received data=hello\n"
+            f"client: enter string to send>client: from ('127.0.0.1', {port}) received data=it's \"me\"\n"
+            f"client: enter string to send>client: shutting down connection to server ('127.0.0.1', {port})\n")
+
+
+def test_exact_s0_p1_prints_the_name_as_given(serve):
+    server = serve("echo", 0)
+    out = run("connect", "--seed-exact", f"localhost:{port_of(server)}")[1]
+    assert out.startswith(f"client: connected to ('localhost', {port_of(server)}) \n")
+
+
+def test_exact_s1_p1():
+    with peer(echo_pieces) as port:
+        assert exact(port, "S1-P1", b"") == "Received b'Hello, world'\n"
+
+
+def test_exact_s3_p2_keeps_its_connection():
+    with peer(echo_pieces) as port:
+        assert exact(port, "S3-P2", "Olá\nEXIT\n".encode()) == "Mensagem: Resposta: Olá\nMensagem: "
+
+
+def test_exact_s3_p4_connects_for_each():
+    with peer(lambda c: c.sendall(c.recv(1024)[::-1]), clients=2) as port:
+        assert exact(port, "S3-P4", b"abc\ndef\nEXIT\n") == "Mensagem: Recebi: cba\nMensagem: Recebi: fed\nMensagem: "
+
+
+def test_exact_answers_are_cut_at_1024_bytes_and_the_rest_is_the_next():
+    with peer(lambda c: (c.recv(1), c.sendall(b"a" * 1024 + b"bc"), read_all(c))) as port:
+        first, second = exact(port, "S3-P2", b"x\ny\nEXIT\n").removeprefix("Mensagem: ").split("\n")[:2]
+    assert first == "Resposta: " + "a" * 1024
+    assert second == "Mensagem: Resposta: bc"
+
+
+def test_exact_at_a_terminal_is_escaped(terminal):
+    with peer(lambda c: (c.recv(10), c.sendall(b"\x1b[2J"), read_all(c))) as port:
+        t = terminal("connect", "--seed-exact", "127.0.0.1", port)
+        t.until("client: enter string to send>")
+        t.type(b"x\n")
+        t.until("received data=\\x1b[2J\r\n")
+        t.type(b"\n")
+        t.until("client: shutting down connection to server")
+        assert t.process.wait(DEADLINE) == 0
+
+
+@needs_editing
+def test_exact_with_editing(terminal):
+    with peer(echo_pieces) as port:
+        t = terminal("connect", "--seed-exact=S3-P2", "127.0.0.1", port, term="xterm")
+        t.until("Mensagem: ")
+        t.type(b"hellp\x7fo\r")
+        t.until("Resposta: hello\r\n")
+        t.type(b"EXIT\r")
+        assert t.process.wait(DEADLINE) == 0
+        assert t.as_before()
+
+
+@pytest.mark.parametrize("args, status, said", [
+    (["--seed-exact=S9-P9"], 2, 'unknown program "S9-P9"'),
+    (["--seed-exact=S3-P4", "a", "b", "c"], 2, '"c" is not expected after "b"'),
+    (["--seed-exact=S3-P4", "a", "99999"], 2, 'port "99999" is not a number from 1 to 65535'),
+    (["--seed-exact", "--per-message"], 2, "S3-P4 connects for each message"),
+    (["--seed-exact=S1-P1", "unix:/nowhere/s"], 1, "cannot connect to unix:/nowhere/s: no such file"),
+], ids=str)
+def test_exact_mistakes(args, status, said):
+    got, out, err = run("connect", *args)
+    assert (got, out) == (status, "")
+    assert said in err
+
+
+def test_an_echo_that_waits_for_its_answers_to_be_taken():
+    """Both sides send much; neither may stop reading for good because its own output is full."""
+    data = os.urandom(1 << 20) * 48
+    with peer(echo_pieces) as port:
+        done = subprocess.run([MYRIAD, "connect", str(port)], input=data, capture_output=True, timeout=4 * DEADLINE)
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert done.stdout == data

@@ -9,7 +9,7 @@ import subprocess
 import pytest
 from conftest import MYRIAD, TOP, run, without_io_uring
 
-COMMANDS = ["serve", "connect", "engines", "services"]
+COMMANDS = ["serve", "connect", "multi", "send", "engines", "services"]
 
 
 @pytest.mark.parametrize("args, status, said", [

@@ -615,6 +615,79 @@ static void test_two_hundred_clients_on_one_loop(void **state)
 	house_close(&h);
 }
 
+/* --- An echo that waits for its answers to be taken ------------------------------------------------------ */
+
+#define LONG_TALK (4u << 20)
+
+static void talker_says(struct myr_conn *c)
+{
+	struct member *m = myr_state(c);
+	uint8_t piece[4096];
+
+	while (m->said < LONG_TALK && !myr_full(c)) {
+		pattern_fill(piece, m->said, sizeof piece);
+		assert_int_equal(myr_write(c, piece, sizeof piece), sizeof piece);
+		m->said += sizeof piece;
+	}
+}
+
+static size_t talker_hears(struct myr_conn *c, const void *p, size_t n)
+{
+	struct member *m = myr_state(c);
+
+	assert_int_equal(pattern_match(p, m->heard, n), n);
+	m->heard += n;
+	if (m->heard == LONG_TALK)
+		myr_close(c);
+	return n;
+}
+
+static void talker_closes(struct myr_conn *c, int why)
+{
+	last_why = why;
+	opened = (unsigned)((struct member *)myr_state(c))->heard;
+}
+
+static const struct myr_service talker = {
+	.name = "talker", .state = sizeof(struct member), .on_open = talker_says, .on_data = talker_hears,
+	.on_room = talker_says, .on_close = talker_closes,
+};
+
+static void echo_little_by_little(int fd, void *arg)
+{
+	const int little = 4096;
+	char piece[8192];
+	ssize_t n;
+
+	(void)arg;
+	setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &little, sizeof little);
+	while ((n = recv(fd, piece, sizeof piece, 0)) > 0)
+		send_all(fd, piece, (size_t)n);
+}
+
+/* Whoever asks and does not listen meanwhile waits for ever for a server that does not ask before it is heard. */
+static void test_a_full_client_goes_on_reading(void **state)
+{
+	const struct myr_config config = { .engine = *state, .idle_ms = PATIENCE_MS / 2, .close_ms = 100 };
+	struct myr_loop *l;
+	struct myr_conn *c;
+	struct house h;
+
+	if (!loop_new(&l, *state))
+		skip();
+	myr_loop_free(l);
+	assert_int_equal(myr_loop_new(&l, &config), 0);
+	house_open(&h, "tcp:127.0.0.1:0");
+	house_serve(&h, 1, echo_little_by_little, NULL);
+	opened = 0;
+	assert_int_equal(myr_connect(&c, l, &talker, h.address, NULL), 0);
+	assert_int_equal(myr_loop_run(l), 0);
+	assert_int_equal(opened, LONG_TALK);
+	assert_int_equal(last_why, 0);
+	myr_loop_free(l);
+	house_close(&h);
+}
+
 static void test_a_refusal_is_told_to_on_close(void **state)
 {
 	struct sockaddr_in a = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
@@ -804,6 +877,7 @@ static const struct CMUnitTest blocking[] = {
 
 static const struct CMUnitTest in_loops[] = {
 	CASE(test_two_hundred_clients_on_one_loop),
+	CASE(test_a_full_client_goes_on_reading),
 	CASE(test_a_refusal_is_told_to_on_close),
 	CASE(test_a_relay_between_two_plain_connections),
 	CASE(test_a_relay_whose_other_side_is_refused),

@@ -38,6 +38,10 @@ case_is "cli/, service/ and examples/ use <myriad.h> and libc" \
 	"$(includes bracketed src/cli/*.[ch] src/service/*.[ch] examples/*.c |
 		grep -E ':(liburing|openssl/|valgrind/|sanitizer/|cmocka)')"
 
+case_is "libedit and jansson are each seen by one file" \
+	"$(includes bracketed src/*/*.[ch] | grep -E ':(editline/|histedit|readline/|jansson)' |
+		grep -Ev '^src/cli/(edit\.c:editline/readline|report\.c:jansson)\.h$')"
+
 case_is "conn/ includes no header of sockets or polling" \
 	"$(includes bracketed src/conn/*.[ch] |
 		grep -E ':(sys/(socket|epoll|select|eventfd|un)|netinet/.*|arpa/inet|netdb|poll|liburing).*\.h$')"
