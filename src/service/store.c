@@ -16,7 +16,7 @@
 
 struct store_health { _Atomic int err; };       /* the last failure told; 0: none, or told that it is over */
 
-static const struct store_ops *const kinds[] = { &store_mem };
+static const struct store_ops *const kinds[] = { &store_mem, &store_sqlite };
 
 static void *map(size_t n, int how)
 {
@@ -41,12 +41,50 @@ void *store_new(const struct store_ops *ops, size_t n, bool shared)
 	return s;
 }
 
+void store_unmap(struct store *s)
+{
+	munmap(s->health, sizeof *s->health);
+	munmap(s, s->mapped);
+}
+
 void store_free(struct store *s)
 {
 	if (s == NULL)
 		return;
-	munmap(s->health, sizeof *s->health);
-	munmap(s, s->mapped);
+	if (s->ops->free != NULL)
+		s->ops->free(s);
+	store_unmap(s);
+}
+
+int store_away(struct myr_conn *c, int (*work)(void *arg), void *arg)
+{
+	(void)c;
+	return work(arg);
+}
+
+bool store_piece_add(struct store_piece *p, const void *item, size_t n)
+{
+	store_length len = (store_length)n;
+
+	if (n > STORE_ITEM_MAX || p->n + sizeof len + n > sizeof p->bytes)
+		return false;
+	memcpy(p->bytes + p->n, &len, sizeof len);
+	if (n > 0)
+		memcpy(p->bytes + p->n + sizeof len, item, n);
+	p->n += sizeof len + n;
+	return true;
+}
+
+int store_piece_tell(const struct store_piece *p, store_each *each, void *arg)
+{
+	store_length len;
+	int err = 0;
+
+	for (size_t at = 0; at < p->n && err == 0; at += sizeof len + len) {
+		memcpy(&len, p->bytes + at, sizeof len);
+		err = each(arg, p->bytes + at + sizeof len, len);
+	}
+	return err;
 }
 
 int store_because(struct store_why *why, int err, const char *fmt, ...)
@@ -84,7 +122,7 @@ int store_open(struct store **out, struct myr_server *v, const char *what, const
 	if (l.items == 0)
 		l.items = 1000000;
 	if (ops == NULL)
-		err = store_because(&why, -EINVAL, "store \"%.100s\": what is that? Try mem", what);
+		err = store_because(&why, -EINVAL, "store \"%.100s\": what is that? Try mem or sqlite:FILE", what);
 	else
 		err = ops->open(out, after, &l, &why);
 	if (err < 0)
@@ -111,12 +149,11 @@ static int told(struct store *s, const struct myr_conn *c, int err, const struct
 	return err;
 }
 
+/* Handles to files and servers are opened where they are first needed: under fork, no start() runs there. */
 int store_start(struct store *s, struct myr_loop *l)
 {
-	struct store_why why = { "" };
-
-	(void)l;
-	return s->ops->start != NULL ? told(s, NULL, s->ops->start(s, &why), &why) : 0;
+	(void)s, (void)l;
+	return 0;
 }
 
 void store_stop(struct store *s, struct myr_loop *l)

@@ -21,9 +21,6 @@
 
 #define BYTES_STANDARD ((size_t)16 << 20)
 #define ARENA_MOST     ((size_t)1 << 40)
-#define PIECE          ((size_t)64 << 10)       /* copied under the lock at a time; a last item may go beyond */
-
-typedef uint32_t length;
 
 struct mem {
 	struct store store;
@@ -86,9 +83,9 @@ static int mem_open(struct store **out, const char *after, const struct store_li
 
 	if (*after != '\0')
 		return store_because(why, -EINVAL, "store \"mem%.100s\": mem takes nothing more", after);
-	if (bytes > ARENA_MOST || l->items > ARENA_MOST / sizeof(length))
+	if (bytes > ARENA_MOST || l->items > ARENA_MOST / sizeof(store_length))
 		return store_because(why, -EINVAL, "store mem: the limits of items or bytes are too high");
-	m = store_new(&store_mem, sizeof *m + bytes + l->items * sizeof(length), true);
+	m = store_new(&store_mem, sizeof *m + bytes + l->items * sizeof(store_length), true);
 	if (m == NULL)
 		return store_because(why, -ENOMEM, "store mem: no memory for %zu bytes in %zu items", bytes, l->items);
 	err = lock_init(&m->lock);
@@ -106,7 +103,7 @@ static int mem_open(struct store **out, const char *after, const struct store_li
 static int mem_append(struct store *s, struct myr_conn *c, const void *item, size_t n, struct store_why *why)
 {
 	struct mem *m = (struct mem *)s;
-	length len = (length)n;
+	store_length len = (store_length)n;
 	struct extent e;
 	int err = 0;
 
@@ -140,15 +137,14 @@ struct reading {
 	size_t at, end;
 	uint64_t clears;
 	bool begun;
-	unsigned char piece[PIECE + STORE_ITEM_MAX];
+	struct store_piece piece;
 };
 
-/* Whole items, as many as fit into a piece, of the list that there was at the first call only.  Returns their
- * bytes, 0 at the end, or -ESTALE. */
-static ssize_t copy_piece(struct mem *m, struct reading *r)
+/* Whole items, as many as fit into a piece, of the list that there was at the first call only; none: the end. */
+static int copy_piece(struct mem *m, struct reading *r)
 {
 	size_t n = 0;
-	length len;
+	store_length len;
 
 	lock(m);
 	if (!r->begun) {
@@ -161,43 +157,34 @@ static ssize_t copy_piece(struct mem *m, struct reading *r)
 	}
 	while (r->at + n < r->end) {
 		memcpy(&len, m->arena + r->at + n, sizeof len);
-		if (n + sizeof len + len > sizeof r->piece)
+		if (n + sizeof len + len > sizeof r->piece.bytes)
 			break;
 		n += sizeof len + len;
 	}
-	memcpy(r->piece, m->arena + r->at, n);
+	memcpy(r->piece.bytes, m->arena + r->at, n);
 	unlock(m);
+	r->piece.n = n;
 	r->at += n;
-	return (ssize_t)n;
-}
-
-static int tell_piece(const unsigned char *piece, size_t n, store_each *each, void *arg)
-{
-	length len;
-	int err = 0;
-
-	for (size_t at = 0; at < n && err == 0; at += sizeof len + len) {
-		memcpy(&len, piece + at, sizeof len);
-		err = each(arg, piece + at + sizeof len, len);
-	}
-	return err;
+	return 0;
 }
 
 static int mem_list(struct store *s, struct myr_conn *c, store_each *each, void *arg, struct store_why *why)
 {
 	struct reading *r = malloc(sizeof *r);
-	ssize_t n = 0;
-	int err = 0;
+	int err;
 
 	(void)c, (void)why;
 	if (r == NULL)
 		return -ENOMEM;
 	r->at = 0;
 	r->begun = false;
-	while (err == 0 && (n = copy_piece((struct mem *)s, r)) > 0)
-		err = tell_piece(r->piece, (size_t)n, each, arg);
+	do {
+		err = copy_piece((struct mem *)s, r);
+		if (err == 0)
+			err = store_piece_tell(&r->piece, each, arg);
+	} while (err == 0 && r->piece.n > 0);
 	free(r);
-	return n < 0 ? (int)n : err;
+	return err;
 }
 
 const struct store_ops store_mem = {
