@@ -97,7 +97,7 @@ struct myr_service {
 	void (*on_tell)(struct myr_conn *, const void *, size_t);      /* myr_tell(); NULL: sent to the peer
 	                      (one frame if a framing is set) */
 	void (*on_stop)(struct myr_conn *);    /* callback half: the server drains; close when done.  NULL:
-	                      closed once nothing is buffered or queued */
+	                      closed once nothing is buffered, queued or offloaded */
 
 	/* Once in each worker, around all connections; arg as given to myr_server_add(). */
 	int  (*start)(struct myr_loop *, void *arg);      /* negative: the server does not start */
@@ -134,6 +134,13 @@ MYR_API void *myr_shared(struct myr_conn *);       /* one block for each myr_ser
  * -EOWNERDEAD: you have the lock, and whoever had it died in the middle: repair the block. */
 MYR_API int   myr_lock  (struct myr_conn *);
 MYR_API void  myr_unlock(struct myr_conn *);
+
+/* Run work(arg) in a pool of threads (of this process).  done(c, result, arg) follows exactly once, before on_close
+ * or finish, even if the connection is lost meanwhile (see myr_error): arg may point into the state.  Result
+ * -ECANCELED: the work never ran, because of the cut at drain_ms; work that runs is waited for.  Blocking handlers
+ * may pass done = NULL: waits, whatever happens meanwhile, and returns the result.  -EAGAIN: 1,024 wait already. */
+MYR_API int  myr_offload(struct myr_conn *, int (*work)(void *arg), void *arg,
+                         void (*done)(struct myr_conn *, int result, void *arg));
 
 MYR_API int         myr_error(const struct myr_conn *);       /* the sticky error, or 0; MYR_EOF is none */
 MYR_API const char *myr_peer (const struct myr_conn *);       /* "192.0.2.1:4711", "[::1]:4711", "unix" */

@@ -61,11 +61,13 @@ void task_run(struct task *t)
 	if (s->setup == NULL || s->setup(c) == 0) {
 		if (s->handle != NULL)
 			s->handle(c);
+		conn_await_works(c, t);
 		if (s->finish != NULL)
 			s->finish(c);
 	}
 	if (t->locked)
 		myr_unlock(c);
+	conn_await_works(c, t);
 	task_give_back_all(t);
 	conn_close(c);
 }
@@ -404,8 +406,12 @@ void myr_set_timeout(struct myr_conn *c, int ms)
 
 void conn_loop_close(struct myr_loop *l)
 {
-	for (struct list *n = l->conns.next; n != &l->conns; n = n->next)
-		conn_abort(list_of(n, struct myr_conn, link));
+	for (struct list *n = l->conns.next; n != &l->conns; n = n->next) {
+		struct myr_conn *c = list_of(n, struct myr_conn, link);
+
+		conn_abort(c);
+		conn_cancel_works(c);
+	}
 	while (!list_empty(&l->conns))
 		loop_turn(l);
 	watch_drop_all(l);

@@ -58,6 +58,8 @@ struct conn_more *conn_more(struct myr_conn *c)
 	m->tells_end = &m->tells;
 	list_init(&m->dialled);
 	list_init(&m->own.run.link);
+	list_init(&m->works);
+	list_init(&m->works_done);
 	return c->more = m;
 }
 
@@ -133,6 +135,10 @@ static void conn_fire(struct timer *t)
 
 	if (c->bits & C_ATTENTION)
 		loop_touch(&c->port);
+	if (due <= now && conn_is_at_work(c) && !(c->bits & (C_CLOSING | C_FAILED))) {
+		c->active = now;                /* it waits for us */
+		due = conn_phase_due(c);
+	}
 	if (due <= now)
 		conn_phase_expired(c);
 	else
@@ -476,9 +482,11 @@ static void conn_free(struct myr_conn *c)
 	free(c);
 }
 
-/* Is a blocking handler still inside, or has the one that dialled it not given it back? */
+/* Is a blocking handler still inside, has the one that dialled it not given it back, or is work out? */
 static bool conn_is_held(const struct myr_conn *c)
 {
+	if (conn_is_at_work(c))
+		return true;
 	if (!conn_is_blocking(c))
 		return false;
 	return c->bits & C_OWNED ? !(c->bits & C_GIVEN_BACK) : !(c->bits & C_LEFT);
@@ -496,10 +504,16 @@ static void conn_released(struct port *p)
 void conn_handler_left(struct myr_conn *c)
 {
 	c->bits |= c->bits & C_OWNED ? C_GIVEN_BACK : C_LEFT;
-	if (c->bits & C_RELEASED)
-		conn_free(c);
-	else
+	conn_work_done(c);
+}
+
+void conn_work_done(struct myr_conn *c)
+{
+	conn_wake(c);
+	if (!(c->bits & C_RELEASED))
 		conn_attention(c);
+	else if (!conn_is_held(c))
+		conn_free(c);
 }
 
 /* --- Settling ---------------------------------------------------------------------------------------- */
@@ -530,7 +544,7 @@ static unsigned conn_wants(const struct myr_conn *c)
 
 static bool conn_is_done(const struct myr_conn *c)
 {
-	if (c->out.len > 0 || !(c->bits & C_IN_ENDED))
+	if (c->out.len > 0 || !(c->bits & C_IN_ENDED) || conn_is_at_work(c))
 		return false;
 	if (c->bits & C_CLOSING)
 		return true;
@@ -579,10 +593,16 @@ static void conn_tell_stop(struct myr_conn *c)
 		c->bits |= C_STOP_TOLD;
 		c->origin->service.on_stop(c);
 	} else if (c->origin->service.on_stop == NULL && !(c->bits & C_RELAYED) && buf_len(&c->in) == 0 &&
-	           c->out.len == 0) {
+	           c->out.len == 0 && !conn_is_at_work(c)) {
 		c->bits |= C_STOPPED;
 		myr_close(c);
 	}
+}
+
+/* A blocking handler sees a failure at once, and unwinds; a callback's on_close waits for work that is out. */
+static bool conn_has_failed(const struct myr_conn *c)
+{
+	return (c->bits & C_FAILED) && (conn_is_blocking(c) || !conn_is_at_work(c));
 }
 
 static MYR_SLOW void conn_attend(struct myr_conn *c)
@@ -608,9 +628,9 @@ static MYR_SLOW void conn_attend(struct myr_conn *c)
 	if (c->bits & C_RELAYED)
 		relay_settle(c);
 	c->bits &= ~(uint32_t)C_OFFER;
-	if ((c->bits & C_FAILED) || conn_is_done(c)) {
+	if (conn_has_failed(c) || conn_is_done(c)) {
 		conn_over(c);
-	} else if (!c->lingers && conn_is_sent(c)) {
+	} else if (!c->lingers && conn_is_sent(c) && !conn_is_at_work(c)) {
 		c->lingers = true;
 		if (c->origin->lingers != NULL)
 			c->origin->lingers(c);
@@ -738,8 +758,10 @@ void conn_stop(struct myr_conn *c)
 
 void conn_cut(struct myr_conn *c)
 {
-	if (c->bits & (C_FAILED | C_OVER))
+	if (c->bits & (C_FAILED | C_OVER)) {
+		conn_cancel_works(c);
 		return;
+	}
 	if (conn_is_sent(c)) {
 		conn_phase_expired(c);
 		return;
@@ -748,4 +770,5 @@ void conn_cut(struct myr_conn *c)
 	STAT_ADD(c->port.loop->stats->cut, 1);
 	/* Not MYR_STOP for a blocking handler: that one it may ignore, and this one never stops. */
 	conn_fail(c, conn_is_blocking(c) ? -ECANCELED : MYR_STOP);
+	conn_cancel_works(c);
 }

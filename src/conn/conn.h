@@ -106,6 +106,7 @@ struct conn_more {
 	uint8_t *read_to;               /* where a waiting myr_read() wants its bytes; NULL: nowhere */
 	size_t  read_room, read_got;
 	struct myr_conn *partner;       /* myr_relay() */
+	struct list works, works_done;  /* myr_offload(): out, and back but not yet told */
 	struct tell *tells, **tells_end;
 	size_t  tells_bytes;
 	char   *peer_text;              /* made when first asked for: two strings, one after the other */
@@ -184,6 +185,15 @@ void relay_settle(struct myr_conn *);
 void relay_part(struct myr_conn *, int why);            /* one is over: what that means for the other */
 bool relay_ended(const struct myr_conn *);              /* both of its halves have */
 void conn_handler_left(struct myr_conn *);              /* the blocking handler has returned */
+/* offload.c */
+static inline bool conn_is_at_work(const struct myr_conn *c)
+{
+	return c->more != NULL && (!list_empty(&c->more->works) || !list_empty(&c->more->works_done));
+}
+void conn_tell_works(struct myr_conn *);                /* results that had to wait */
+void conn_await_works(struct myr_conn *, struct task *);
+void conn_cancel_works(struct myr_conn *);              /* what has not begun never will: -ECANCELED */
+void conn_work_done(struct myr_conn *);                 /* conn.c: go on with what waited for it */
 /* blocking.c: until something happened; -ETIMEDOUT, -EDEADLK in a callback or with the lock held. */
 int  conn_wait(struct myr_conn *, int64_t due);
 int64_t conn_wait_due(const struct myr_conn *);         /* by myr_set_timeout(), from now */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * tell.c - ticks and tells: what happens to a connection between its handler's waits.
+ * tell.c - ticks, tells, results: what happens to a connection between its handler's waits.
  *
  * Neither ever interrupts a write: what comes due then waits (C_DUE) until the handler waits for
  * something else, or returns. */
@@ -61,6 +61,7 @@ void conn_run_due(struct myr_conn *c)
 	if ((c->bits & (C_DUE | C_WRITING)) != C_DUE)
 		return;
 	c->bits &= ~(uint32_t)C_DUE;
+	conn_tell_works(c);
 	if (m->tick_late) {
 		m->tick_late = false;
 		conn_tick(c);

@@ -245,6 +245,11 @@ static int loop_open_wake(struct myr_loop *l)
 	return 0;
 }
 
+int loop_need_wake(struct myr_loop *l)
+{
+	return l->wake_fd >= 0 || l->mover->virtual_time ? 0 : loop_open_wake(l);
+}
+
 /* --- Life ------------------------------------------------------------------------------------ */
 
 int loop_open(struct myr_loop *l, const struct mover *mover, const void *arg, bool wake)

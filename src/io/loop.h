@@ -90,6 +90,8 @@ void loop_turn(struct myr_loop *);      /* one turn; waits as long as nothing is
 extern MYR_TLS struct myr_loop *loop_turning;
 bool loop_is_idle(const struct myr_loop *);     /* no port, timer, task or post to wait for */
 
+/* From now on others can loop_post() to it and be noticed.  0 or an error. */
+int  loop_need_wake(struct myr_loop *);
 int  loop_attach(struct port *);        /* mover.attach, and counted */
 void loop_detach(struct port *);        /* mute, mover.detach; harmless the second time */
 void loop_released(struct port *);      /* movers: nothing is in flight any more */

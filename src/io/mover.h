@@ -35,6 +35,8 @@ struct mover {
 	int  (*dial)  (struct myr_loop *, const struct endpoint *, struct addr *peer, bool *done);
 	/* Optional: try to send at once, bypassing the queue, which must be empty.  Bytes sent, or 0. */
 	size_t (*send_now)(struct port *, const uint8_t *, size_t n);
+	/* Virtual time: how long work takes that is done elsewhere, in ms, drawn from the seed. */
+	unsigned (*work_ms)(struct myr_loop *);
 };
 
 extern const struct mover mover_ready, mover_sim;

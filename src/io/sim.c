@@ -337,9 +337,17 @@ static size_t net_send_now(struct port *p, const uint8_t *b, size_t n)
 	return stream_pass(s);
 }
 
+/* A world without delays has none here, either. */
+static unsigned net_work_ms(struct myr_loop *l)
+{
+	const struct net *net = l->io;
+
+	return sim_upto(net->world, net->world->faults.delay_ms);
+}
+
 const struct mover mover_sim = {
 	.name = "sim", .virtual_time = true, .open = net_open, .close = net_close, .attach = net_attach,
 	.update = net_update, .detach = net_detach, .wait = net_wait, .discard = net_discard,
-	.dial = net_dial, .send_now = net_send_now,
+	.dial = net_dial, .send_now = net_send_now, .work_ms = net_work_ms,
 };
 

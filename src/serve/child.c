@@ -9,7 +9,7 @@
 #include <syslog.h>
 
 #include "base/error.h"
-#include "serve/threads.h"
+#include "base/threads.h"
 
 static void child_release(struct child *c)
 {

@@ -6,6 +6,7 @@
 
 #include "base/error.h"
 #include "conn/conn.h"
+#include "io/pool.h"
 #include "serve/engine.h"
 
 struct client {                         /* a loop with the configuration its connections follow */
@@ -40,6 +41,7 @@ int myr_loop_new_sized(struct myr_loop **out, const struct myr_config *config, s
 	c->loop.slots.worker = UINT16_MAX - 1;
 	c->loop.log.write = c->config.log;
 	c->loop.log.arg = c->config.log_arg;
+	pool_hold();
 	*out = &c->loop;
 	return 0;
 fail_config:
@@ -62,6 +64,7 @@ void myr_loop_free(struct myr_loop *l)
 	if (l == NULL)
 		return;
 	conn_loop_close(l);
+	pool_release();
 	free((struct client *)l);
 }
 

@@ -7,7 +7,7 @@
 
 #include "base/error.h"
 #include "serve/crew.h"
-#include "serve/threads.h"
+#include "base/threads.h"
 
 enum { RUNNING, ENDED, LEFT_BEHIND };
 

@@ -10,6 +10,7 @@
 #include <syslog.h>
 
 #include "base/error.h"
+#include "io/pool.h"
 #include "io/sim.h"
 #include "serve/worker.h"
 
@@ -83,6 +84,7 @@ int myr_server_new_sized(struct myr_server **out, const struct myr_config *confi
 	*out = NULL;
 	if (v == NULL)
 		return fail(-ENOMEM, "out of memory");
+	pool_hold();
 	v->bell = v->uplink = -1;
 	pthread_mutex_init(&v->door, NULL);
 	if ((err = server_resolve(v, config, size)) < 0 || (err = server_world(v)) < 0 ||
@@ -152,4 +154,5 @@ void myr_server_free(struct myr_server *v)
 	board_free(v->board);
 	pthread_mutex_destroy(&v->door);
 	free(v);
+	pool_release();
 }

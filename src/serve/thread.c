@@ -16,7 +16,7 @@
 #include "conn/solo.h"
 #include "serve/dispatch.h"
 #include "serve/tell.h"
-#include "serve/threads.h"
+#include "base/threads.h"
 
 #define THREAD_STACK ((size_t)64 * 1024)        /* ours, below the handler's config.stack */
 
@@ -122,22 +122,6 @@ static void *thread_main(void *arg)
 	if (atomic_exchange(&t->state, ENDED) == RUNNING)
 		loop_post(&w->loop, &t->end);   /* from here on the record is the worker's */
 	return NULL;
-}
-
-int thread_start(pthread_t *thread, size_t stack, void *(*fn)(void *), void *arg)
-{
-	pthread_attr_t attr;
-	sigset_t old;
-	int err;
-
-	pthread_attr_init(&attr);
-	if (stack > 0)
-		pthread_attr_setstacksize(&attr, stack);
-	signals_hold(&old);
-	err = sys_pthread_create(thread, &attr, fn, arg);
-	signals_restore(&old);
-	pthread_attr_destroy(&attr);
-	return -err;
 }
 
 static size_t thread_stack(const struct myr_server *v)

@@ -234,7 +234,7 @@ static int end_serving(void **state)
 	return 0;
 }
 
-static void await_log(const char *text)
+static __attribute__((unused)) void await_log(const char *text)
 {
 	for (int i = 0; i < PATIENCE_S * 1000 && strstr(serving.shared->log, text) == NULL; i++)
 		usleep(1000);
@@ -300,7 +300,7 @@ static void expect(int fd, const char *text)
 	assert_string_equal(buf, text);
 }
 
-static void expect_line(int fd, char *line, size_t size)
+static __attribute__((unused)) void expect_line(int fd, char *line, size_t size)
 {
 	size_t n = 0;
 
@@ -319,7 +319,7 @@ static void expect_end(int fd)
 	close(fd);
 }
 
-static void expect_reset(int fd)
+static __attribute__((unused)) void expect_reset(int fd)
 {
 	char c;
 

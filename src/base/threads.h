@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * threads.h - starting threads and holding signals back, for workers and connections.
+ * threads.h - starting threads and holding signals back.
  *
  * The host's signal handlers run in the host's threads: ours hold back all signals but those that
  * are a fault of the thread itself. */
