@@ -14,9 +14,9 @@
 #include <sys/mman.h>
 #include <syslog.h>
 
-struct store_health { _Atomic int err; };       /* the last failure told; 0: none, or told that it is over */
+struct store_health { _Atomic int failing; };   /* that it fails has been told, and not yet that this is over */
 
-static const struct store_ops *const kinds[] = { &store_mem, &store_sqlite };
+static const struct store_ops *const kinds[] = { &store_mem, &store_sqlite, &store_redis, &store_redis_unix };
 
 static void *map(size_t n, int how)
 {
@@ -58,8 +58,7 @@ void store_free(struct store *s)
 
 int store_away(struct myr_conn *c, int (*work)(void *arg), void *arg)
 {
-	(void)c;
-	return work(arg);
+	return c != NULL ? myr_offload(c, work, arg, NULL) : work(arg);
 }
 
 bool store_piece_add(struct store_piece *p, const void *item, size_t n)
@@ -122,7 +121,8 @@ int store_open(struct store **out, struct myr_server *v, const char *what, const
 	if (l.items == 0)
 		l.items = 1000000;
 	if (ops == NULL)
-		err = store_because(&why, -EINVAL, "store \"%.100s\": what is that? Try mem or sqlite:FILE", what);
+		err = store_because(&why, -EINVAL, "store \"%.100s\": what is that? Try mem, sqlite:FILE, "
+		                    "redis://HOST:PORT/KEY or redis+unix:PATH/KEY", what);
 	else
 		err = ops->open(out, after, &l, &why);
 	if (err < 0)
@@ -141,9 +141,9 @@ static bool is_trouble(int err, const struct store_why *why)
 static int told(struct store *s, const struct myr_conn *c, int err, const struct store_why *why)
 {
 	if (is_trouble(err, why)) {
-		if (atomic_exchange(&s->health->err, err) != err)
+		if (atomic_exchange(&s->health->failing, 1) == 0)
 			myr_log(c, LOG_ERR, "%s: %s", s->name, why->text);
-	} else if (err == 0 && atomic_load(&s->health->err) != 0 && atomic_exchange(&s->health->err, 0) != 0) {
+	} else if (err == 0 && atomic_load(&s->health->failing) && atomic_exchange(&s->health->failing, 0)) {
 		myr_log(c, LOG_NOTICE, "%s: works again", s->name);
 	}
 	return err;

@@ -52,6 +52,6 @@ int   store_away(struct myr_conn *, int (*work)(void *arg), void *arg);
 /* Keep a sentence for the log, and return the error. */
 int   store_because(struct store_why *, int err, const char *, ...) MYR_PRINTF(3, 4);
 
-extern const struct store_ops store_mem, store_sqlite;
+extern const struct store_ops store_mem, store_sqlite, store_redis, store_redis_unix;
 
 #endif
