@@ -7,6 +7,9 @@
  *   "redis://HOST[:PORT]/KEY"   in a Redis list: shared by several machines
  *   "redis+unix:PATH/KEY"       the same, through a unix socket
  *
+ * redis://USER:PASSWORD@HOST/KEY logs in; in the three names, %41 is A.  A HOST that is a name is looked up with each
+ * new connection, and its worker waits for that: better give an address.
+ *
  * The order of the list is the order in which items were kept.  An item is any bytes, up to
  * STORE_ITEM_MAX of them.
  *
