@@ -21,14 +21,14 @@ $(BUILD)/build.ninja:
 	@meson setup $(BUILD) $(OPTIONS) $(if $(wildcard $(BUILD)/meson-private/coredata.dat),--reconfigure)
 
 run:
-	@scripts/deps core
+	@scripts/deps core store
 	@$(MAKE) --no-print-directory all
 	@printf '%s\n' '' 'Talk to it from another terminal:' \
 		"    printf 'hello\\n' | nc -N 127.0.0.1 $(PORT)" "    $(BUILD)/myriad connect $(PORT)" ''
 	@exec $(BUILD)/myriad serve echo $(PORT)
 
 test:
-	@scripts/deps core test
+	@scripts/deps core store test
 	@$(MAKE) --no-print-directory all
 	@scripts/run-tests $(BUILD)
 
@@ -44,7 +44,7 @@ clang:
 
 # The tests without a kernel in them: valgrind is slow, and deadlines are real.
 valgrind:
-	@scripts/deps core test valgrind
+	@scripts/deps core store test valgrind
 	@$(MAKE) --no-print-directory all
 	@scripts/run-tests $(BUILD) --setup=valgrind --suite=unit --suite=sim
 
