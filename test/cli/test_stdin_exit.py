@@ -104,9 +104,11 @@ def test_a_file(serve, engine, tmp_path):
 @pytest.mark.parametrize("engine", ["epoll", "fork"])
 def test_the_worker_that_read_died(typed, engine):
     server = typed("-e", engine, "-w", "2", "--processes")
+    assert server.ask(b"x") == b"x"             # all of them have started
+    type_(server, b"who reads?\n")
+    server.err.until("EXIT ends the server")
     for child in open(f"/proc/{server.process.pid}/task/{server.process.pid}/children").read().split():
         os.kill(int(child), signal.SIGKILL)
-    server.err.until("worker")
     type_(server, b"EXIT\n")
     assert server.wait() == 0
 
