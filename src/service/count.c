@@ -88,7 +88,8 @@ static void on_eof(struct myr_conn *c)
 	const struct count *k = myr_state(c);
 
 	if (k->begun)
-		myr_log(c, LOG_INFO, "ended %s, %" PRIu64 " bytes missing", k->known ? "in the payload" : "in the length", k->left);
+		myr_log(c, LOG_INFO, "ended %s, %" PRIu64 " bytes missing",
+		        k->known ? "in the payload" : "in the length", k->left);
 	myr_close(c);
 }
 

@@ -64,6 +64,7 @@ int value_number(struct myr_server *v, const char *name, uint64_t least, uint64_
 	const char *text = myr_app_value(v, name);
 
 	if (value_parse(text, sizes, out) < 0 || *out < least)
-		return value_wrong(name, text, least > 0 ? "a number above 0, say 1000, 64k or 16M" : "a number, say 1000, 64k or 16M");
+		return value_wrong(name, text, least > 0 ? "a number above 0, say 1000, 64k or 16M" :
+		                   "a number, say 1000, 64k or 16M");
 	return 0;
 }
