@@ -3,8 +3,9 @@
  * screen.h - what a tutorial's program prints, on standard output.
  *
  * A text is put together in memory and leaves with one write(2), so the lines of several threads and
- * processes do not tear each other.  A standard output that is closed or full harms no client: what cannot
- * be printed is lost.  Any thread; one struct screen belongs to one. */
+ * processes do not tear each other.  A standard output that is closed, or a full disk, harms no client:
+ * what cannot be printed is lost.  A pipe that nobody reads holds up who prints, as it does the tutorials'
+ * programs.  Any thread; one struct screen belongs to one. */
 #ifndef SERVICE_SCREEN_H
 #define SERVICE_SCREEN_H
 
