@@ -14,6 +14,7 @@
 #include "cli/blame.h"
 #include "cli/say.h"
 #include "cli/signals.h"
+#include "cli/stdin_exit.h"
 #include "cli/text.h"
 #include "cli/trace.h"
 
@@ -50,8 +51,10 @@ const struct opt host_table[H_COUNT] = {
 	[H_CLOSE] = TIME_OPT("close-timeout", "5s", "for the peer to take the last output"),
 	[H_STACK] = { .name = "stack-size", .kind = OPT_SIZE, .arg = "SIZE", .min = 16 << 10, .max = 64 << 20,
 		.standard = "256k", .about = "stack of a blocking handler on an event engine" },
+	[H_STDIN_EXIT] = { .name = "stdin-exit", .kind = OPT_SWITCH, .group = "More",
+		.about = "the line EXIT on standard input stops, as a signal does" },
 	[H_SIM_CLIENTS] = { .name = "sim-clients", .kind = OPT_COUNT, .arg = "N", .min = 1, .max = 10000,
-		.standard = "100", .about = "simulated clients, with --engine sim or sim:SEED", .group = "More" },
+		.standard = "100", .about = "simulated clients, with --engine sim or sim:SEED" },
 	[H_QUIET] = { .name = "quiet", .letter = 'q', .kind = OPT_SWITCH, .about = "say only what is wrong" },
 	[H_VERBOSE] = { .name = "verbose", .letter = 'v', .kind = OPT_SWITCH, .about = "say more, also of connections" },
 	[H_CHECK] = { .name = "check", .kind = OPT_SWITCH, .about = "do everything but serve: is it right, is the address free?" },
@@ -112,6 +115,10 @@ static int host_engine(struct host *h)
 		say_error(h->command->name, "engine \"%s\": the seed must be a number", h->engine);
 		say_try("--engine sim:42");
 		return EXIT_USAGE;
+	}
+	if (h->values[H_STDIN_EXIT].n) {
+		say_error(h->command->name, "--stdin-exit: a simulation has no standard input; it ends by itself");
+		return h->values[H_STDIN_EXIT].from == FROM_ENVIRONMENT ? EXIT_CONFIG : EXIT_USAGE;
 	}
 	snprintf(h->seeded, sizeof h->seeded, "sim:%" PRIu64, h->sim.seed);
 	h->engine = h->seeded;
@@ -204,23 +211,27 @@ static int host_build(struct host *h)
 	return err == -EINVAL ? EXIT_USAGE : EXIT_FAILED;
 }
 
-static void host_wrap(struct host *h)
+static int host_wrap(struct host *h)
 {
 	h->service = *(h->edition ? h->edition->service : h->app->service);
 	if (say_level >= LOG_INFO)
 		h->service = trace_wrap(&h->service);
 	if (!h->seeded[0])
-		return;
+		return h->values[H_STDIN_EXIT].n ? stdin_exit_wrap(&h->service, h->server) : 0;
 	h->sim.server = h->server;
 	h->sim.listener = host_listeners(h);
 	h->sim.clients = (unsigned)h->values[H_SIM_CLIENTS].n;
 	h->sim.verify = h->verify;
 	h->service = simulate_wrap(&h->service, &h->sim);
+	return 0;
 }
 
 static int host_listen(struct host *h)
 {
-	host_wrap(h);
+	if (host_wrap(h) < 0) {
+		say_error(h->command->name, "out of memory");
+		return EXIT_FAILED;
+	}
 	for (size_t i = 0; i < h->endpoints_n; i++) {
 		int err = myr_server_add(h->server, &h->service, h->endpoints[i], h->arg);
 

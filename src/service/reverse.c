@@ -2,56 +2,46 @@
  *
  * reverse.c - each line back to front, in blocking style.
  *
- * Turned round by code point, so that "héllo" comes back as "olléh" and not as bytes that are no
- * text.  A byte that belongs to no valid sequence moves alone. */
-#include <string.h>
+ * Turned round by code point, so that "héllo" comes back as "olléh" and not as bytes that are no text. */
+#include "service/reverse.h"
 
 #include "service/services.h"
+#include "service/utf8.h"
+#include "service/value.h"
 
 #define LINE_MAX_BYTES 4096
 
-/* How many bytes the code point at p takes up; 1 for a byte that is not the start of a valid one. */
-static size_t code_point(const unsigned char *p, size_t n)
-{
-	static const struct { unsigned char first, last, low, high; size_t len; } forms[] = {
-		{ 0xc2, 0xdf, 0x80, 0xbf, 2 },          /* low, high: of the second byte, which is */
-		{ 0xe0, 0xe0, 0xa0, 0xbf, 3 },          /* where overlong forms, surrogates and */
-		{ 0xe1, 0xec, 0x80, 0xbf, 3 },          /* numbers above U+10FFFF show */
-		{ 0xed, 0xed, 0x80, 0x9f, 3 },
-		{ 0xee, 0xef, 0x80, 0xbf, 3 },
-		{ 0xf0, 0xf0, 0x90, 0xbf, 4 },
-		{ 0xf1, 0xf3, 0x80, 0xbf, 4 },
-		{ 0xf4, 0xf4, 0x80, 0x8f, 4 },
-	};
+bool reverse_loop;
+static bool by_byte;
 
-	for (size_t f = 0; f < sizeof forms / sizeof *forms; f++) {
-		if (p[0] < forms[f].first || p[0] > forms[f].last)
-			continue;
-		if (n < forms[f].len || p[1] < forms[f].low || p[1] > forms[f].high)
-			return 1;
-		for (size_t i = 2; i < forms[f].len; i++)
-			if ((p[i] & 0xc0) != 0x80)
-				return 1;
-		return forms[f].len;
-	}
-	return 1;
+static const struct myr_app_option options[] = {
+	{ "bytes", "no", "reverse by byte, which makes some text no text" },
+	{ "loop", "no", "S3-P3: more than one exchange on a connection" },
+	{ .name = NULL }
+};
+
+static int build(struct myr_server *v, void **arg)
+{
+	int err = value_switch(v, "bytes", &by_byte);
+
+	(void)arg;
+	return err < 0 ? err : value_switch(v, "loop", &reverse_loop);
 }
 
-static void flip(char *dst, const char *line, size_t n)
+void reverse_bytes(char *dst, const char *src, size_t n)
 {
-	for (size_t i = 0, len; i < n; i += len) {
-		len = code_point((const unsigned char *)line + i, n - i);
-		memcpy(dst + n - i - len, line + i, len);
-	}
+	for (size_t i = 0; i < n; i++)
+		dst[n - 1 - i] = src[i];
 }
 
 static void reverse(struct myr_conn *c)
 {
+	void (*turn)(char *, const char *, size_t) = by_byte ? reverse_bytes : utf8_flip;
 	char line[LINE_MAX_BYTES + 1], back[LINE_MAX_BYTES];
 	ssize_t n;
 
 	while ((n = myr_recv(c, line, sizeof line)) >= 0) {
-		flip(back, line, (size_t)n);
+		turn(back, line, (size_t)n);
 		if (myr_send(c, back, (size_t)n) < 0)
 			return;
 	}
@@ -61,4 +51,9 @@ const struct myr_service service_reverse = {
 	.name = "reverse", .about = "each line back to front, by code point",
 	.framing = &myr_lines, .frame_max = LINE_MAX_BYTES,
 	.handle = reverse,
+};
+
+const struct myr_app app_reverse = {
+	.size = sizeof(struct myr_app), .service_size = sizeof(struct myr_service),
+	.service = &service_reverse, .options = options, .build = build,
 };

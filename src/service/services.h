@@ -10,7 +10,10 @@
 #include <myriad.h>
 
 extern const struct myr_service
-	service_echo, service_reverse, service_discard, service_chargen, service_daytime, service_time;
+	service_echo, service_reverse, service_discard, service_chargen, service_daytime, service_time,
+	service_count, service_list, service_stamp;
+/* Those with options. */
+extern const struct myr_app app_count, app_list, app_reverse, app_stamp;
 
 /* A service as a tutorial has it, to the byte: `--seed-exact`, or `--seed-exact=ID`.  What it prints
  * goes to standard output, and nothing else does. */
@@ -23,6 +26,8 @@ struct edition {
 	void (*started)(struct myr_server *, int listeners);    /* prints that it listens; may be NULL */
 	const char *interrupted, *ended;        /* printed at the first Ctrl-C, at the end; NULL: nothing */
 };
+
+extern const struct edition editions_count[], editions_echo[], editions_list[], editions_reverse[], editions_stamp[];
 
 /* The RFCs' ports are below 1024 and need a right; the default is the same number plus 50000. */
 struct builtin {

@@ -200,7 +200,7 @@ static int ask_number(struct redis *r, struct myr_conn *c, struct store_seat *se
 	if (err < 0 && reply.sent && !reply.usable) {
 		char what[sizeof why->text - 60];
 
-		snprintf(what, sizeof what, "%s", why->text);
+		snprintf(what, sizeof what, "%.*s", (int)sizeof what - 1, why->text);
 		return store_because(why, -EREMOTEIO, "%s; whether %s was done is not known", what, command);
 	}
 	*number = reply.number;

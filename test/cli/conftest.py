@@ -68,15 +68,18 @@ class Lines:
 
 
 class Server:
-    def __init__(self, *args, listeners=1, env=None, **more):
-        self.process = subprocess.Popen([MYRIAD, "serve", *map(str, args)], stdin=subprocess.DEVNULL,
-                                        stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+    """A tutorial's edition (exact) keeps its standard output to itself: it is ready on stderr."""
+
+    def __init__(self, *args, listeners=1, env=None, exact=False, stdin=subprocess.DEVNULL,
+                 stdout=subprocess.PIPE, **more):
+        self.process = subprocess.Popen([MYRIAD, "serve", *map(str, args)], stdin=stdin,
+                                        stdout=stdout, stderr=subprocess.PIPE,
                                         env={**ENVIRONMENT, **(env or {})}, **more)
-        self.out = Lines(self.process.stdout.fileno())
+        self.out = Lines(self.process.stdout.fileno()) if self.process.stdout else None
         self.err = Lines(self.process.stderr.fileno())
         self.addresses = []
         for _ in range(listeners):
-            line = self.out.next()
+            line = self.err.until("ready ") if exact else self.out.next()
             if line is None:
                 pytest.fail("the server did not start: " + " / ".join(self.err.all()))
             assert line.startswith("ready "), line
@@ -120,8 +123,9 @@ class Server:
             except subprocess.TimeoutExpired:
                 self.process.kill()
                 self.process.wait()
-        self.process.stdout.close()
-        self.process.stderr.close()
+        for pipe in self.process.stdin, self.process.stdout, self.process.stderr:
+            if pipe:
+                pipe.close()
 
 
 class Terminal:
