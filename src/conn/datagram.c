@@ -81,10 +81,12 @@ ssize_t datagram_write(struct myr_conn *c, const void *p, size_t n)
 		return (ssize_t)n;
 	if (err != -EMSGSIZE)
 		conn_fail(c, err);
+	else if (c->more != NULL && c->more->asked != NULL)
+		c->more->asked->allowed += n + c->more->asked->header;
 	return err;
 }
 
-/* What had to wait.  The clock brings us back for what still does. */
+/* What had to wait. */
 static MYR_SLOW void datagram_drain(struct myr_conn *c)
 {
 	struct myr_loop *l = c->port.loop;
@@ -99,8 +101,8 @@ static MYR_SLOW void datagram_drain(struct myr_conn *c)
 	}
 	if (err < 0 && !dgram_is_full(err))
 		conn_fail(c, err);
-	else if (c->out.len > 0)
-		conn_schedule(c, l->now + (err < 0 ? RETRY_MS : 0));
+	else if (c->out.len > 0 && err == 0)
+		conn_schedule(c, l->now);
 	c->bits |= C_ATTENTION;
 }
 
@@ -209,6 +211,8 @@ void datagram_settle(struct port *p)
 	datagram_end(c);
 	if ((c->bits & (C_ATTENTION | C_OVER)) == C_ATTENTION)
 		conn_schedule(c, c->port.loop->now);
+	if (c->out.len > 0)
+		conn_schedule(c, c->port.loop->now + RETRY_MS);
 	p->want = datagram_wants(c) ? PORT_READABLE : 0;
 }
 

@@ -199,14 +199,14 @@ static socklen_t unix_address(const struct endpoint *e, struct sockaddr_un *u)
 }
 
 /* Is the file at the path a socket at which nobody listens any more? */
-static int unix_is_stale(const struct sockaddr_un *u, socklen_t n)
+static int unix_is_stale(const struct sockaddr_un *u, socklen_t n, int type)
 {
 	struct stat st;
 	int fd, err = 0;
 
 	if (u->sun_path[0] == '\0' || lstat(u->sun_path, &st) < 0 || !S_ISSOCK(st.st_mode))
 		return 0;
-	fd = sys_socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	fd = sys_socket(AF_UNIX, type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (fd < 0)
 		return 0;
 	if (sys_connect(fd, (const struct sockaddr *)u, n) < 0)
@@ -226,8 +226,9 @@ static int listen_unix(const struct endpoint *e, int backlog)
 	if (e->mode != 0 && fchmod(fd, e->mode) < 0)    /* before bind: never wider than asked, not for a moment */
 		goto fail_errno;
 	if (sys_bind(fd, (struct sockaddr *)&u, n) < 0) {
-		if (errno != EADDRINUSE || !unix_is_stale(&u, n))
-			goto fail_errno;
+		err = -errno;
+		if (err != -EADDRINUSE || !unix_is_stale(&u, n, sock_type(e)))
+			goto fail_fd;
 		if (unlink(u.sun_path) < 0 || sys_bind(fd, (struct sockaddr *)&u, n) < 0)
 			goto fail_errno;
 	}
@@ -238,6 +239,7 @@ static int listen_unix(const struct endpoint *e, int backlog)
 	return fd;
 fail_errno:
 	err = -errno;
+fail_fd:
 	sys_close(fd);
 	return listen_failed(err, e);
 }
