@@ -28,7 +28,7 @@ struct datagram {
 	struct dgram_name from;
 	const uint8_t *bytes;
 	size_t n;
-	size_t allowed;                 /* what its answers may come to, each counted with `header` bytes more */
+	size_t allowed;                 /* what its answers may come to, with `header` for each */
 	size_t header;                  /* of IP and UDP on the wire */
 };
 

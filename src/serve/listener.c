@@ -287,7 +287,8 @@ int listener_open(struct listener *l, struct worker *w, struct site *site)
 	l->site = site;
 	if (datagrams && w->inbox == NULL && (w->inbox = inbox_new()) == NULL)
 		return -ENOMEM;
-	l->port = (struct port){ .ops = datagrams ? &datagrams_ops : &listener_ops, .loop = &w->loop, .handle = handle, .flags = PORT_BORROWED };
+	l->port = (struct port){ .ops = datagrams ? &datagrams_ops : &listener_ops, .loop = &w->loop,
+	                         .handle = handle, .flags = PORT_BORROWED };
 	err = loop_attach(&l->port);
 	l->gone = err < 0;
 	if (err == 0)
