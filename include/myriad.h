@@ -44,7 +44,9 @@
 extern "C" {
 #endif
 
-struct myr_conn;                   /* one connection */
+struct myr_conn;                   /* one connection.  On udp: and unixgram: endpoints, one datagram: it arrives once
+                                      and whole, even if empty, at on_frame (else on_data) or myr_recv(), whatever
+                                      the framing; then MYR_EOF; each myr_send() or myr_write() is one answer */
 struct myr_loop;                   /* what a worker turns; a client program makes its own */
 struct myr_server;
 struct myr_selector;
@@ -57,6 +59,7 @@ typedef uint64_t myr_id;           /* names a connection for ever; never reused;
 #define MYR_STOP    (-4094)        /* the server drains: say good-bye and return.  Told once, where a blocking
                                       handler would wait with nothing buffered; ignored, it may go on until drain_ms */
 #define MYR_EFRAME  (-4092)        /* the peer broke the framing, or its frame is above frame_max */
+#define MYR_EAMPLIFY (-4090)       /* a datagram's answers are larger than it allows: see myr_server_add() */
 
 MYR_API const char *myr_strerror(int err);     /* [any] "connection reset by peer"; static */
 MYR_API const char *myr_reason(void);          /* the last failure in this thread of a call without a
@@ -73,7 +76,7 @@ struct myr_service {
 	const struct myr_framing *framing;             /* NULL: a plain stream of bytes */
 	size_t      frame_max;         /* longest frame; 0: 64 KiB */
 	const char *full;              /* said to a connection above conns_max, which is then closed;
-	                                  NULL: it waits in the backlog */
+	                                  NULL: it waits in the backlog.  Never sent for a datagram */
 
 	/* Blocking.  handle() runs as if it had a thread to itself. */
 	int  (*setup) (struct myr_conn *);     /* nonzero refuses: what it wrote is sent, then close */
@@ -109,7 +112,7 @@ struct myr_service {
 /* Queue all n bytes, or none: returns n, or an error.  In a blocking handler they wait while output is full;
  * in a callback they never wait, and fail for good (-ENOBUFS) if out_max was already queued. */
 MYR_API ssize_t myr_write (struct myr_conn *, const void *, size_t n);
-MYR_API ssize_t myr_send  (struct myr_conn *, const void *, size_t n);      /* one frame */
+MYR_API ssize_t myr_send  (struct myr_conn *, const void *, size_t n);      /* one frame; one datagram */
 MYR_API ssize_t myr_printf(struct myr_conn *, const char *, ...) MYR_PRINTF(2, 3);
 MYR_API int  myr_full (const struct myr_conn *);   /* 1: above out_high; on_room is certain to follow */
 /* Output leaves when the handler waits or returns, or now: blocking, waits until the kernel has it all. */
@@ -165,7 +168,9 @@ MYR_API ssize_t myr_recv (struct myr_conn *, void *, size_t);
 MYR_API int     myr_sleep(struct myr_conn *, int ms);           /* 0, or at once what ended the connection */
 MYR_API void    myr_set_timeout(struct myr_conn *, int ms);     /* of each wait from now on; then -ETIMEDOUT */
 
-/* Connect, as a client, from main() or a blocking handler.  The caller owns the connection and gives it back with
+/* (A dialled datagram endpoint: each write sends one, each that comes is an arrival of its own.  After
+ * myr_write_eof() MYR_EOF follows when nothing has come for close_ms.)
+ * Connect, as a client, from main() or a blocking handler.  The caller owns the connection and gives it back with
  * myr_close(), which here waits for the output, or myr_abort(); the end of the handler does it too. */
 MYR_API int  myr_dial(struct myr_conn **, const char *endpoint, int ms);
 
@@ -206,7 +211,14 @@ MYR_API int  myr_server_new_sized(struct myr_server **, const struct myr_config 
 static inline int myr_server_new(struct myr_server **s, const struct myr_config *c)   /* c NULL: all zero */
 { return myr_server_new_sized(s, c, sizeof *c); }
 
-/* Bind and listen now.  Returns the listener's number, 0, 1, ..., or an error.  A client may connect from here on. */
+/* Bind and listen now.  Returns the listener's number, 0, 1, ..., or an error.  A client may connect from here on.
+ * Endpoints: PORT (this machine only), :PORT (all addresses), HOST:PORT, [::1]:PORT, the same after "tcp:" or "udp:",
+ * "unix:PATH", "unixgram:PATH", "fd:N".  After commas: backlog=N; mode=0660 of a unix path.
+ * Datagrams: one above frame_max, in_max or 64 KiB is dropped.  Whose name is on one may not have sent it.  So that
+ * nobody is flooded in another's name, its answers together come to at most 3 times what came, each counted with the
+ * header (28 bytes; 48 over IPv6), else MYR_EAMPLIFY, sticky; "udp:...,amplify=N" allows N times.  So that no two
+ * servers answer each other for ever, what comes from a port below 1024 or our own is ignored; ",from=any" serves
+ * it, too.  What a full socket does not take waits as any output, at most close_ms after the handler's end. */
 MYR_API int  myr_server_add_sized(struct myr_server *, const struct myr_service *, size_t, const char *endpoint, void *arg);
 static inline int myr_server_add(struct myr_server *v, const struct myr_service *s, const char *endpoint, void *arg)
 { return myr_server_add_sized(v, s, sizeof *s, endpoint, arg); }
@@ -262,7 +274,8 @@ MYR_API int  myr_selector_new (struct myr_selector **, const char *name);   /* "
 MYR_API int  myr_selector_set (struct myr_selector *, int fd, unsigned events, void *data);   /* 0: forget, then close */
 MYR_API int  myr_selector_wait(struct myr_selector *, struct myr_event *, int max, int ms);   /* count; 0: time is up; -EINTR */
 MYR_API void myr_selector_free(struct myr_selector *);
-MYR_API int  myr_listen(const char *endpoint);      /* a listening descriptor, non-blocking, close-on-exec: yours */
+MYR_API int  myr_listen(const char *endpoint);      /* a listening descriptor (datagrams: a bound one),
+	                                                 non-blocking, close-on-exec: yours */
 
 /* --- Framing: pure functions over bytes ------------------------------------------------------ */
 

@@ -164,7 +164,8 @@ static const struct range
 	range_port    = { "port",       10, 0, 65535,      "is out of range (1-65535)" },
 	range_backlog = { "backlog",    10, 1, 65535,      "is out of range (1-65535)" },
 	range_fd      = { "descriptor", 10, 0, 2147483647, "is out of range" },
-	range_mode    = { "mode",       8,  1, 0777,       "is out of range (0001-0777)" };
+	range_mode    = { "mode",       8,  1, 0777,       "is out of range (0001-0777)" },
+	range_amplify = { "amplify",    10, 1, 1000,       "is out of range (1-1000)" };
 
 /* Digits and nothing else; any number of them without overflow. */
 static int parse_number(const struct parse *ps, const struct range *r, struct span s, unsigned *value)
@@ -204,18 +205,26 @@ static int parse_option(const struct parse *ps, struct span option)
 	unsigned v;
 	int err;
 
-	if (span_is(name, "backlog") && e->kind != ENDPOINT_FD) {
+	if (span_is(name, "backlog") && (e->kind == ENDPOINT_TCP || e->kind == ENDPOINT_UNIX)) {
 		err = parse_number(ps, &range_backlog, value, &v);
 		if (err == 0)
 			e->backlog = (int)v;
 		return err;
 	}
-	if (span_is(name, "mode") && e->kind == ENDPOINT_UNIX) {
+	if (span_is(name, "mode") && (e->kind == ENDPOINT_UNIX || e->kind == ENDPOINT_UNIXGRAM)) {
 		if (e->path[0] == '@')
 			return refuse(ps, "option", name, "needs a socket file, not an abstract name");
 		return parse_number(ps, &range_mode, value, &e->mode);
 	}
-	if (span_is(name, "mode") || span_is(name, "backlog"))
+	if (span_is(name, "amplify") && e->kind == ENDPOINT_UDP)
+		return parse_number(ps, &range_amplify, value, &e->amplify);
+	if (span_is(name, "from") && e->kind == ENDPOINT_UDP) {
+		if (value.p == NULL || !span_is(value, "any"))
+			return refuse(ps, "option", option, "is not known (from=any)");
+		e->from_any = 1;
+		return 0;
+	}
+	if (span_is(name, "mode") || span_is(name, "backlog") || span_is(name, "amplify") || span_is(name, "from"))
 		return refuse(ps, "option", name, "does not apply to this kind of endpoint");
 	return refuse(ps, "option", name, "is not known");
 }
@@ -342,8 +351,9 @@ int endpoint_parse(struct endpoint *e, const char *text, char *why, size_t why_s
 		{ "tcp:",  ENDPOINT_TCP,  parse_tcp },
 		{ "unix:", ENDPOINT_UNIX, parse_unix },
 		{ "fd:",   ENDPOINT_FD,   parse_fd },
+		{ "udp:",  ENDPOINT_UDP,  parse_tcp },
+		{ "unixgram:", ENDPOINT_UNIXGRAM, parse_unix },
 		{ "tls:",  ENDPOINT_TCP,  NULL },
-		{ "udp:",  ENDPOINT_TCP,  NULL },
 		{ "",      ENDPOINT_TCP,  parse_tcp },
 	};
 	struct parse ps = { e, why, why_size };
@@ -356,7 +366,7 @@ int endpoint_parse(struct endpoint *e, const char *text, char *why, size_t why_s
 	while (!span_skip(&place, kinds[i].prefix))
 		i++;
 	if (kinds[i].parse == NULL)
-		return refuse(&ps, "endpoint", all, "is of a kind that is not built in (use tcp:, unix: or fd:)");
+		return refuse(&ps, "endpoint", all, "is of a kind that is not built in (use tcp:, udp:, unix:, unixgram: or fd:)");
 	e->kind = kinds[i].kind;
 	err = kinds[i].parse(&ps, place);
 	return err != 0 ? err : parse_options(&ps, options);
@@ -364,11 +374,13 @@ int endpoint_parse(struct endpoint *e, const char *text, char *why, size_t why_s
 
 size_t endpoint_format(const struct endpoint *e, char *dst, size_t size)
 {
-	if (e->kind == ENDPOINT_UNIX)
-		return format(dst, size, "unix:%s", e->path);
+	const char *kind = e->kind == ENDPOINT_UDP ? "udp" : "tcp";
+
+	if (e->kind == ENDPOINT_UNIX || e->kind == ENDPOINT_UNIXGRAM)
+		return format(dst, size, "%s:%s", e->kind == ENDPOINT_UNIX ? "unix" : "unixgram", e->path);
 	if (e->kind == ENDPOINT_FD)
 		return format(dst, size, "fd:%d", e->fd);
 	if (strchr(e->host, ':') != NULL)
-		return format(dst, size, "tcp:[%s]:%u", e->host, e->port);
-	return format(dst, size, "tcp:%s:%u", e->host, e->port);
+		return format(dst, size, "%s:[%s]:%u", kind, e->host, e->port);
+	return format(dst, size, "%s:%s:%u", kind, e->host, e->port);
 }

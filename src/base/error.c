@@ -16,7 +16,8 @@
 #define ERROR_TEXTS(X)                                                                             \
 	X(MYR_EOF,    "end of stream")                                                             \
 	X(MYR_STOP,   "the server is stopping")                                                    \
-	X(MYR_EFRAME, "broken or too long frame")
+	X(MYR_EFRAME, "broken or too long frame")                                                  \
+	X(MYR_EAMPLIFY, "the answers are larger than the request allows")
 
 #define ERRNO_MAX 133                   /* EHWPOISON, the last one of Linux */
 #define ERRNO_TEXT 64

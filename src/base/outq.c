@@ -34,7 +34,7 @@ static void chunk_give(struct chunk_pool *pool, struct chunk *c)
 	struct chunk **list = small ? &pool->small : &pool->large;
 	unsigned *n = small ? &pool->n_small : &pool->n_large;
 
-	if (*n >= (small ? CHUNK_POOL_SMALL : CHUNK_POOL_LARGE)) {
+	if ((!small && c->room != CHUNK_LARGE) || *n >= (small ? CHUNK_POOL_SMALL : CHUNK_POOL_LARGE)) {
 		free(c);
 		return;
 	}
@@ -114,6 +114,25 @@ int outq_append_more(struct outq *q, struct chunk_pool *pool, const void *p, siz
 		n -= part;
 		q->last = c;
 	}
+	return 0;
+}
+
+int outq_append_whole(struct outq *q, const void *p, size_t n)
+{
+	struct chunk *c = sys_malloc(sizeof *c + WHOLE_HEAD + n);
+
+	if (c == NULL)
+		return -ENOMEM;
+	*c = (struct chunk){ .tail = (uint32_t)(WHOLE_HEAD + n), .room = (uint32_t)(WHOLE_HEAD + n) };
+	memset(c->data, 0, WHOLE_HEAD);
+	if (n > 0)
+		memcpy(c->data + WHOLE_HEAD, p, n);
+	if (q->last != NULL)
+		q->last->next = c;
+	else
+		q->first = c;
+	q->last = c;
+	q->len += c->tail;
 	return 0;
 }
 

@@ -13,6 +13,8 @@
 #include <string.h>
 #include <sys/uio.h>
 
+#include "myriad.h"
+
 #define CHUNK_SMALL ((uint32_t)(4096 - 24))
 #define CHUNK_LARGE ((uint32_t)(65536 - 24))
 
@@ -45,6 +47,25 @@ void outq_consume_some(struct outq *, struct chunk_pool *, size_t n);
 /* The front of the queue as at most max pieces; returns how many (0: empty). */
 int  outq_gather(const struct outq *, struct iovec *, int max);
 void outq_done(struct outq *, struct chunk_pool *);                     /* drops all */
+
+/* Datagrams: a queue is filled by one or the other.  Each has a chunk to itself, a little longer than it
+ * is, so that an empty one counts, too. */
+#define WHOLE_HEAD 8
+
+int  outq_append_whole(struct outq *, const void *, size_t n);          /* 0 or -ENOMEM */
+/* The first one; of a queue that is not empty. */
+static inline struct myr_bytes outq_first_whole(const struct outq *q)
+{
+	const struct chunk *c = q->first;
+
+	return (struct myr_bytes){ c->data + WHOLE_HEAD, c->tail - WHOLE_HEAD };
+}
+
+/* Drop it: it has left. */
+static inline void outq_consume_whole(struct outq *q, struct chunk_pool *pool)
+{
+	outq_consume_some(q, pool, q->first->tail);
+}
 
 /* Copy all n bytes, or none: 0 or -ENOMEM.  Inline because every message pays for it: a small one
  * into an empty queue, the usual case, costs a copy and no call. */

@@ -38,6 +38,7 @@ int sys_pidfd(pid_t pid, unsigned flags);                 /* pidfd_open(2), whic
 	X(ssize_t, recv, (int fd, void *p, size_t n, int f), (fd, p, n, f))                        \
 	X(ssize_t, send, (int fd, const void *p, size_t n, int f), (fd, p, n, f))                  \
 	X(ssize_t, sendmsg, (int fd, const struct msghdr *m, int f), (fd, m, f))                   \
+	X(int, recvmmsg, (int fd, struct mmsghdr *m, unsigned n, int f, struct timespec *t), (fd, m, n, f, t)) \
 	X(ssize_t, read, (int fd, void *p, size_t n), (fd, p, n))                                  \
 	X(ssize_t, write, (int fd, const void *p, size_t n), (fd, p, n))                           \
 	X(int, close, (int fd), (fd))                                                              \

@@ -38,15 +38,16 @@ void banner_log(int level, const char *line, void *arg)
 
 static const char *banner_reach(const char *address)
 {
-	if (starts(address, "unix:"))
+	if (starts(address, "unix"))
 		return "processes of this machine";
-	if (starts(address, "tcp:127.") || starts(address, "tcp:[::1]:"))
+	address += starts(address, "udp:") || starts(address, "tcp:") ? 4 : 0;
+	if (starts(address, "127.") || starts(address, "[::1]:"))
 		return "this machine only";
-	if (starts(address, "tcp::"))
+	if (starts(address, ":"))
 		return "OPEN on all addresses of this machine";
-	if (starts(address, "tcp:0.0.0.0:"))
+	if (starts(address, "0.0.0.0:"))
 		return "OPEN on all IPv4 addresses of this machine";
-	if (starts(address, "tcp:[::]:"))
+	if (starts(address, "[::]:"))
 		return "OPEN on all IPv6 addresses of this machine";
 	return "OPEN to whoever reaches this address";
 }

@@ -18,6 +18,7 @@
 
 #define INODES_MAX   16
 #define TCP_LISTEN   0x0a
+#define UDP_BOUND    0x07
 #define COMMAND_SHOW 60
 
 struct sockets {
@@ -33,11 +34,11 @@ static unsigned endpoint_port(const char *endpoint)
 
 	while (p > endpoint && isdigit((unsigned char)p[-1]))
 		p--;
-	return p == end || strncmp(endpoint, "unix:", 5) == 0 || strncmp(endpoint, "fd:", 3) == 0 ? 0 :
+	return p == end || strncmp(endpoint, "unix", 4) == 0 || strncmp(endpoint, "fd:", 3) == 0 ? 0 :
 		(unsigned)strtoul(p, NULL, 10);
 }
 
-static void sockets_of_tcp(struct sockets *s, const char *path, unsigned port)
+static void sockets_of_port(struct sockets *s, const char *path, unsigned port, unsigned bound)
 {
 	FILE *f = fopen(path, "re");
 	char line[512];
@@ -46,7 +47,7 @@ static void sockets_of_tcp(struct sockets *s, const char *path, unsigned port)
 		unsigned at, state;
 
 		if (sscanf(line, " %*d: %*[0-9A-Fa-f]:%x %*[0-9A-Fa-f]:%*x %x %*s %*s %*s %*s %*s %lu",
-		           &at, &state, &s->inodes[s->n]) == 3 && at == port && state == TCP_LISTEN)
+		           &at, &state, &s->inodes[s->n]) == 3 && at == port && state == bound)
 			s->n++;
 	}
 	if (f)
@@ -131,15 +132,21 @@ static void blame_in_use(const char *service, const char *endpoint)
 	unsigned port = endpoint_port(endpoint);
 	struct sockets s = { .n = 0 };
 
-	if (strncmp(endpoint, "unix:", 5) == 0) {
-		sockets_of_unix(&s, endpoint + 5, strcspn(endpoint + 5, ","));
+	bool udp = strncmp(endpoint, "udp:", 4) == 0;
+
+	if (strncmp(endpoint, "unix", 4) == 0) {
+		endpoint = strchr(endpoint, ':') + 1;
+		sockets_of_unix(&s, endpoint, strcspn(endpoint, ","));
+	} else if (udp) {
+		sockets_of_port(&s, "/proc/net/udp", port, UDP_BOUND);
+		sockets_of_port(&s, "/proc/net/udp6", port, UDP_BOUND);
 	} else {
-		sockets_of_tcp(&s, "/proc/net/tcp", port);
-		sockets_of_tcp(&s, "/proc/net/tcp6", port);
+		sockets_of_port(&s, "/proc/net/tcp", port, TCP_LISTEN);
+		sockets_of_port(&s, "/proc/net/tcp6", port, TCP_LISTEN);
 	}
 	blame_holder(&s);
 	if (port > 0)
-		say_try("another port: myriad serve %s %u   (0: any that is free)", service,
+		say_try("another port: myriad serve %s %s%u   (0: any that is free)", service, udp ? "udp:" : "",
 		        port < 65535 ? port + 1 : port - 1);
 }
 

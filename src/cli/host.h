@@ -25,7 +25,9 @@ extern const struct opt host_table[H_COUNT];
 /* The end of --help: endpoints, readiness, signals. */
 #define HOST_HELP \
 	"An ENDPOINT is PORT (this machine only), :PORT (all addresses), HOST:PORT, [::1]:PORT,\n" \
-	"unix:PATH, unix:PATH,mode=0660 or fd:N.  Port 0 is any that is free.  When it accepts, a line\n" \
+	"the same after udp:, unix:PATH, unixgram:PATH (both with ,mode=0660) or fd:N.  Port 0 is any\n" \
+	"that is free.  A datagram is answered with at most 3 times its size (udp:PORT,amplify=N), and\n" \
+	"not if another server seems to have sent it (,from=any).  When it accepts, a line\n" \
 	"`ready tcp:127.0.0.1:50007` goes to standard output for each.\n" \
 	"SIGINT and SIGTERM: finish what was begun, then end; twice: cut.  SIGQUIT: cut at once.\n"
 

@@ -333,6 +333,31 @@ static ssize_t next_frame(struct myr_conn *c, struct myr_bytes *frame)
 	return k;
 }
 
+static ssize_t recv_whole(struct myr_conn *c, void *dst, size_t size)
+{
+	size_t n;
+	int err;
+
+	while (!c->whole) {
+		err = input_ended(c, true);
+		if (err == 0)
+			err = (int)wait_input(c, NULL, 0);
+		if (err < 0) {
+			if (c->bits & (C_FAILED | C_OVER))
+				conn_wait(c, CLOCK_NEVER);
+			return err;
+		}
+	}
+	n = buf_len(&c->in);
+	if (n >= size)
+		return -EMSGSIZE;
+	if (n > 0)
+		memcpy(dst, buf_bytes(&c->in), n);
+	((char *)dst)[n] = '\0';
+	conn_input_taken(c, n);
+	return (ssize_t)n;
+}
+
 ssize_t myr_recv(struct myr_conn *c, void *dst, size_t size)
 {
 	struct myr_bytes frame;
@@ -341,7 +366,11 @@ ssize_t myr_recv(struct myr_conn *c, void *dst, size_t size)
 
 	if (conn_waiter(c) == NULL)
 		return -EDEADLK;
-	if (c->framing == NULL || size == 0)
+	if (size == 0)
+		return -EINVAL;
+	if (c->bits & C_DATAGRAM)
+		return recv_whole(c, dst, size);
+	if (c->framing == NULL)
 		return -EINVAL;
 	while ((k = next_frame(c, &frame)) == 0) {
 		bool partial = buf_len(&c->in) > 0;

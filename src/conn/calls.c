@@ -80,12 +80,14 @@ static int write_bytes(struct myr_conn *c, const uint8_t *p, size_t n)
 }
 
 /* Bits with which a write is not simply queued. */
-#define C_NOT_PLAIN (C_FAILED | C_CLOSING | C_FIN_WANTED | C_OVER | C_CHOKED)
+#define C_NOT_PLAIN (C_FAILED | C_CLOSING | C_FIN_WANTED | C_OVER | C_CHOKED | C_DATAGRAM)
 
 static MYR_SLOW ssize_t write_unusual(struct myr_conn *c, const void *p, size_t n)
 {
 	int err = write_begin(c);
 
+	if (err == 0 && (c->bits & C_DATAGRAM))
+		return datagram_write(c, p, n);
 	if (err == 0)
 		err = write_bytes(c, p, n);
 	return err < 0 ? err : (ssize_t)n;
@@ -105,6 +107,8 @@ ssize_t myr_send(struct myr_conn *c, const void *p, size_t n)
 
 	if (err < 0)
 		return err;
+	if (c->bits & C_DATAGRAM)
+		return datagram_write(c, p, n);
 	if (c->framing == NULL) {
 		err = write_bytes(c, p, n);
 		return err < 0 ? err : (ssize_t)n;

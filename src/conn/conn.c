@@ -76,12 +76,18 @@ static int64_t after(int64_t from, int ms)
 	return ms < 0 ? CLOCK_NEVER : from + ms;
 }
 
+/* Dialled, of datagrams, and all has been asked: nobody says when the answers end. */
+static bool conn_awaits_last(const struct myr_conn *c)
+{
+	return (c->bits & (C_DATAGRAM | C_FIN_SENT | C_IN_ENDED)) == (C_DATAGRAM | C_FIN_SENT);
+}
+
 /* The deadline of the phase the connection is in: opening, closing, or idle. */
 static int64_t conn_phase_due(const struct myr_conn *c)
 {
 	const struct limits *l = &c->origin->limits;
 
-	if (c->bits & C_CLOSING)
+	if ((c->bits & C_CLOSING) || conn_awaits_last(c))
 		return after(c->active, l->close_ms);
 	return after(c->active, c->bits & C_MOVED ? l->idle_ms : l->open_ms);
 }
@@ -101,8 +107,9 @@ static bool conn_is_sent(const struct myr_conn *c)
 
 static void conn_phase_expired(struct myr_conn *c)
 {
-	if (conn_is_sent(c)) {
+	if (conn_is_sent(c) || conn_awaits_last(c)) {
 		c->bits |= C_IN_ENDED;
+		conn_wake(c);
 		conn_attention(c);
 		return;
 	}
@@ -133,7 +140,7 @@ static void conn_fire(struct timer *t)
 	struct myr_conn *c = list_of(t, struct myr_conn, timer);
 	int64_t now = c->port.loop->now, due = conn_phase_due(c);
 
-	if (c->bits & C_ATTENTION)
+	if (c->bits & (C_ATTENTION | C_DATAGRAM))
 		loop_touch(&c->port);
 	if (due <= now && conn_is_at_work(c) && !(c->bits & (C_CLOSING | C_FAILED))) {
 		c->active = now;                /* it waits for us */
@@ -241,9 +248,18 @@ static void conn_keep(struct myr_conn *c, const uint8_t *b, size_t n)
 	}
 }
 
+/* The whole datagram: the next one may come. */
+static MYR_SLOW void conn_has_had(struct myr_conn *c)
+{
+	c->whole = false;
+	loop_touch(&c->port);
+}
+
 void conn_input_taken(struct myr_conn *c, size_t n)
 {
 	buf_consume(&c->in, n);
+	if (c->whole && buf_len(&c->in) == 0)
+		conn_has_had(c);
 	if ((c->bits & C_IN_FULL) && buf_len(&c->in) <= c->origin->limits.in_max / 2) {
 		c->bits &= ~(uint32_t)C_IN_FULL;
 		loop_touch(&c->port);
@@ -260,6 +276,8 @@ static MYR_SLOW void conn_left_over(struct myr_conn *c, const uint8_t *b, size_t
 /* What there is is not enough for the handler: more is wanted, even above the mark. */
 void conn_input_short(struct myr_conn *c)
 {
+	if (c->whole && buf_len(&c->in) == 0)
+		conn_has_had(c);
 	if ((c->bits & C_IN_FULL) && buf_len(&c->in) < c->origin->limits.in_max) {
 		c->bits &= ~(uint32_t)C_IN_FULL;
 		loop_touch(&c->port);
@@ -490,6 +508,7 @@ static void conn_free(struct myr_conn *c)
 	if (m != NULL) {
 		list_remove(&m->own.run.link);
 		free(m->peer_text);
+		free(m->asked);
 	}
 	free(m);
 	free(c);
@@ -531,7 +550,7 @@ void conn_work_done(struct myr_conn *c)
 
 /* --- Settling ---------------------------------------------------------------------------------------- */
 
-static unsigned conn_wants(const struct myr_conn *c)
+unsigned conn_wants(const struct myr_conn *c)
 {
 	uint32_t b = c->bits;
 	unsigned want = 0;
@@ -582,7 +601,7 @@ static void conn_start(struct myr_conn *c)
 
 static void conn_tell_eof(struct myr_conn *c)
 {
-	if ((c->bits & (C_IN_ENDED | C_EOF_TOLD)) != C_IN_ENDED || conn_holds_back(c))
+	if ((c->bits & (C_IN_ENDED | C_EOF_TOLD)) != C_IN_ENDED || conn_holds_back(c) || c->whole)
 		return;
 	if (c->framing != NULL && buf_len(&c->in) > 0) {
 		conn_fail(c, MYR_EFRAME);
@@ -633,7 +652,9 @@ static MYR_SLOW void conn_attend(struct myr_conn *c)
 		conn_wake(c);
 		conn_tell_stop(c);
 	} else if (c->bits & C_STARTED && !(c->bits & C_RELAYED)) {
-		if (c->bits & C_OFFER)
+		if (c->bits & C_DATAGRAM)
+			datagram_offer(c);
+		else if (c->bits & C_OFFER)
 			conn_offer(c);
 		conn_tell_eof(c);
 		conn_tell_stop(c);
@@ -650,7 +671,7 @@ static MYR_SLOW void conn_attend(struct myr_conn *c)
 	}
 }
 
-static MYR_SLOW void conn_settle_all(struct myr_conn *c)
+MYR_SLOW void conn_settle_all(struct myr_conn *c)
 {
 	for (int i = 0; i < SETTLE_ROUNDS && (c->bits & C_ATTENTION); i++)
 		conn_attend(c);
@@ -695,6 +716,17 @@ static const struct port_ops conn_ops = {
 	.settle = conn_settle, .received = conn_received, .gather = conn_gather, .sent = conn_sent,
 	.ready = conn_ready, .failed = conn_failed, .released = conn_released,
 };
+
+/* Bytes move by themselves (datagram.c): the mover only says when there are some. */
+static const struct port_ops datagram_ops = {
+	.settle = datagram_settle, .ready = datagram_ready, .failed = conn_failed, .released = conn_released,
+};
+
+void conn_is_datagram(struct myr_conn *c)
+{
+	c->port.ops = &datagram_ops;
+	c->bits |= C_DATAGRAM;
+}
 
 /* --- The beginning ------------------------------------------------------------------------------------- */
 
@@ -749,7 +781,8 @@ fail_slot:
 fail_memory:
 	l->timer_owners--;
 fail_timer:
-	l->mover->discard(l, handle, port_flags);
+	if (handle >= 0)
+		l->mover->discard(l, handle, port_flags);
 	return NULL;
 }
 

@@ -29,6 +29,7 @@ struct limits {                         /* resolved: no zeroes; MYR_NONE and SIZ
 	int    open_ms, frame_ms, idle_ms, close_ms;
 };
 
+struct datagram;                        /* io/dgram.h */
 struct shared;                          /* conn/shared.h: a block and its robust lock */
 
 /* What the connections of one listener share.  Read-only while any of them lives. */
@@ -78,6 +79,7 @@ enum {
 	C_DUE        = 1 << 29,         /* a tick or tells had to wait: see conn_run_due() */
 	C_LEFT       = 1 << 30          /* the blocking handler has returned */
 };
+#define C_DATAGRAM ((uint32_t)1 << 31)  /* made of datagrams: see datagram.c */
 
 /* Bits with which input may not be handed to a callback handler (it waits in `in`, or is thrown away). */
 #define C_NO_DELIVERY (C_PAUSED | C_CHOKED | C_CLOSING | C_FAILED | C_OVER)
@@ -109,6 +111,7 @@ struct conn_more {
 	struct list works, works_done;  /* myr_offload(): out, and back but not yet told */
 	struct tell *tells, **tells_end;
 	size_t  tells_bytes;
+	struct datagram *asked;         /* what its answers are addressed to; NULL: it is none, or dialled */
 	char   *peer_text;              /* made when first asked for: two strings, one after the other */
 };
 
@@ -117,6 +120,7 @@ struct myr_conn {
 	uint32_t bits;
 	int16_t  error;                 /* first, sticky */
 	bool     lingers;               /* closed and sent; only the peer's end is missing */
+	bool     whole;                 /* `in` is a datagram, perhaps an empty one, that the handler has not had */
 	const struct origin *origin;
 	const struct myr_framing *framing;
 	struct conn_more *more;         /* NULL while not needed */
@@ -137,6 +141,11 @@ struct myr_conn {
  * are given by whoever accepted; id 0: the loop's own slots name it. */
 struct myr_conn *conn_accept(struct myr_loop *, const struct origin *, int32_t handle, uint8_t port_flags,
                              const struct sockaddr *, socklen_t, myr_id id, uint32_t number, int *err);
+/* The same for a datagram; nothing is closed, its socket stays the listener's.  `now`: start the handler at
+ * once, in a report of the loop's: most are over when this returns. */
+struct myr_conn *datagram_accept(struct myr_loop *, const struct origin *, const struct datagram *, bool now,
+                                 myr_id id, uint32_t number, int *err);
+size_t datagram_max(const struct limits *);     /* a longer one is not for this service */
 /* Abort what is left in a loop, wait until it is gone, and close the loop. */
 void conn_loop_close(struct myr_loop *);
 void conn_stop(struct myr_conn *);      /* the drain begins: tell the handler */
@@ -176,6 +185,15 @@ void conn_input_taken(struct myr_conn *, size_t n);     /* n bytes of `in` have 
 void conn_input_short(struct myr_conn *);                /* what is buffered is not enough: read on */
 void conn_frame_clock(struct myr_conn *, bool partial); /* a partial frame is waiting, or none is */
 void conn_wake(struct myr_conn *);                      /* its handler, if that waits for it */
+void conn_settle_all(struct myr_conn *);
+unsigned conn_wants(const struct myr_conn *);
+/* datagram.c */
+void conn_is_datagram(struct myr_conn *);               /* from its beginning on */
+void datagram_settle(struct port *);
+void datagram_ready(struct port *, unsigned events);
+void datagram_offer(struct myr_conn *);                 /* to a callback handler */
+/* One datagram, now or when there is room: n, or an error (-EMSGSIZE does not stick). */
+ssize_t datagram_write(struct myr_conn *, const void *, size_t n);
 /* tell.c */
 void conn_tick(struct myr_conn *);                      /* on_tick is due */
 void conn_run_due(struct myr_conn *);                   /* ticks and tells that had to wait */

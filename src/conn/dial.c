@@ -44,6 +44,8 @@ static struct myr_conn *dial(struct myr_loop *l, struct origin *o, const char *t
 		return NULL;
 	}
 	c->bits |= C_CLIENT;
+	if (endpoint_is_datagram(&e))
+		conn_is_datagram(c);
 	if (done)
 		conn_moved(c);
 	c->peer = peer;

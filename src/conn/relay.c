@@ -8,12 +8,20 @@
 
 #include "conn/conn.h"
 
+static void relay_put(struct myr_conn *to, const uint8_t *b, size_t n)
+{
+	ssize_t err = to->bits & C_DATAGRAM ? datagram_write(to, b, n) : conn_queue(to, b, n);
+
+	if (err < 0)
+		conn_fail(to, (int)err);
+}
+
 void relay_pass_on(struct myr_conn *c, const uint8_t *b, size_t n)
 {
 	struct myr_conn *to = c->more->partner;
 
-	if (to != NULL && !(to->bits & (C_FAILED | C_OVER | C_CLOSING)) && conn_queue(to, b, n) < 0)
-		conn_fail(to, -ENOMEM);
+	if (to != NULL && !(to->bits & (C_FAILED | C_OVER | C_CLOSING)))
+		relay_put(to, b, n);
 	if (to != NULL && (to->bits & C_CHOKED))
 		loop_touch(&c->port);           /* our wants depend on its room */
 }
@@ -30,7 +38,8 @@ void relay_settle(struct myr_conn *c)
 
 	if (to == NULL)
 		return;
-	if (buf_len(&c->in) > 0) {
+	if (buf_len(&c->in) > 0 || c->whole) {
+		c->whole = false;
 		relay_pass_on(c, buf_bytes(&c->in), buf_len(&c->in));
 		conn_input_taken(c, buf_len(&c->in));
 	}

@@ -27,10 +27,11 @@ static void solo_handle(struct myr_loop *l, struct myr_conn *c)
 }
 
 int solo_serve(struct myr_loop *l, const struct origin *o, int32_t handle,
-               const struct sockaddr *a, socklen_t n, myr_id id, uint32_t number)
+               const struct sockaddr *a, socklen_t n, const struct datagram *d, myr_id id, uint32_t number)
 {
 	int err;
-	struct myr_conn *c = conn_accept(l, o, handle, 0, a, n, id, number, &err);
+	struct myr_conn *c = d != NULL ? datagram_accept(l, o, d, false, id, number, &err) :
+	                                 conn_accept(l, o, handle, 0, a, n, id, number, &err);
 
 	if (c == NULL)
 		return err;

@@ -11,10 +11,10 @@
 
 /* Open a solo loop: the ready mover over poll.  wake: others will loop_post() to it. */
 int  solo_open(struct myr_loop *, bool wake);
-/* Serve the socket to its end; returns when the connection is over and all it dialled is gone.
+/* Serve the socket, or the datagram if there is one, to its end; returns when the connection is over and all it dialled is gone.
  * 0, or the error for which it never began (the handle is closed). */
 int  solo_serve(struct myr_loop *, const struct origin *, int32_t handle,
-                const struct sockaddr *, socklen_t, myr_id id, uint32_t number);
+                const struct sockaddr *, socklen_t, const struct datagram *, myr_id id, uint32_t number);
 void solo_close(struct myr_loop *);
 
 #endif

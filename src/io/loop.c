@@ -14,6 +14,21 @@
 
 #include "base/error.h"
 
+void loop_flush_port(struct port *p)
+{
+	struct myr_loop *l = p->loop;
+
+	if (!port_is_muted(p) && p->ops->settle != NULL)
+		p->ops->settle(p);
+	p->flags &= (uint8_t)~PORT_DIRTY;
+	if (p->flags & PORT_RELEASED) {
+		p->dirty_next = l->leaving;
+		l->leaving = p;
+	} else if (!port_is_muted(p) && p->handle >= 0) {
+		l->mover->update(p);
+	}
+}
+
 static void loop_flush(struct myr_loop *l)
 {
 	struct port *p = l->dirty, *next;
@@ -22,15 +37,7 @@ static void loop_flush(struct myr_loop *l)
 	l->dirty_end = &l->dirty;
 	for (; p != NULL; p = next) {
 		next = p->dirty_next;
-		if (!port_is_muted(p) && p->ops->settle != NULL)
-			p->ops->settle(p);
-		p->flags &= (uint8_t)~PORT_DIRTY;
-		if (p->flags & PORT_RELEASED) {
-			p->dirty_next = l->leaving;
-			l->leaving = p;
-		} else if (!port_is_muted(p)) {
-			l->mover->update(p);
-		}
+		loop_flush_port(p);
 	}
 }
 
@@ -109,7 +116,7 @@ bool loop_is_idle(const struct myr_loop *l)
 
 int loop_attach(struct port *p)
 {
-	int err = p->loop->mover->attach(p);
+	int err = p->handle >= 0 ? p->loop->mover->attach(p) : 0;
 
 	if (err == 0)
 		p->loop->ports++;
@@ -122,7 +129,10 @@ void loop_detach(struct port *p)
 		return;
 	p->flags |= PORT_MUTED;
 	p->want = 0;
-	p->loop->mover->detach(p);
+	if (p->handle >= 0)
+		p->loop->mover->detach(p);
+	else
+		loop_released(p);
 }
 
 void loop_released(struct port *p)

@@ -95,6 +95,8 @@ int  loop_need_wake(struct myr_loop *);
 int  loop_attach(struct port *);        /* mover.attach, and counted */
 void loop_detach(struct port *);        /* mute, mover.detach; harmless the second time */
 void loop_released(struct port *);      /* movers: nothing is in flight any more */
+/* A port that was held off the dirty list (PORT_DIRTY set by its owner) is settled now, not in the next flush. */
+void loop_flush_port(struct port *);
 
 /* The port's wants may have changed, or it has more to send. */
 static inline void loop_touch(struct port *p)

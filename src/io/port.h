@@ -47,7 +47,8 @@ struct port {                           /* 32 bytes */
 	const struct port_ops *ops;
 	struct myr_loop *loop;
 	struct port *dirty_next;        /* on loop->dirty or loop->leaving */
-	int32_t      handle;            /* a descriptor, or an io_uring slot: only movers read it */
+	int32_t      handle;            /* a descriptor, or an io_uring slot: only movers read it; -1: there is none
+	                                   (a datagram), and no mover hears of the port */
 	uint8_t      want;              /* owner's: what it would like to happen */
 	uint8_t      armed;             /* mover's: what the kernel has been asked */
 	uint8_t      flags;

@@ -322,6 +322,8 @@ static void net_discard(struct myr_loop *l, int32_t handle, uint8_t flags)
 static int net_dial(struct myr_loop *l, const struct endpoint *e, struct addr *peer, bool *done)
 {
 	*done = false;
+	if (endpoint_is_datagram(e))
+		return fail(-ENOTSUP, "the simulated network has no datagrams: use a tcp: or unix: endpoint");
 	return sim_dial(((const struct net *)l->io)->world, e, peer);
 }
 

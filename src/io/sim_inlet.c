@@ -87,6 +87,10 @@ int sim_listen(struct sim *w, const struct endpoint *e, bool shared, char *name,
 	struct endpoint *own = sys_malloc(sizeof *own);
 	struct sim_sock *s, *had;
 
+	if (endpoint_is_datagram(e)) {
+		free(own);
+		return fail(-ENOTSUP, "the simulated network has no datagrams: use a tcp: or unix: endpoint");
+	}
 	if (own == NULL || (s = sim_sock_new(w)) == NULL) {
 		free(own);
 		return fail(-ENOMEM, "out of memory");

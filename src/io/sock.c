@@ -20,11 +20,17 @@
 
 #include "base/error.h"
 #include "base/sys.h"
+#include "io/dgram.h"
 #include "myriad.h"
 
 static int sock_set(int fd, int level, int option, int value)
 {
 	return sys_setsockopt(fd, level, option, &value, sizeof value) < 0 ? -errno : 0;
+}
+
+static int sock_type(const struct endpoint *e)
+{
+	return endpoint_is_datagram(e) ? SOCK_DGRAM : SOCK_STREAM;
 }
 
 /* A peer that vanished without a word is noticed after about two minutes.  Best effort. */
@@ -57,6 +63,7 @@ static int sock_name(int fd, const struct endpoint *e, struct sock_name *name)
 	socklen_t n = sizeof a;
 	struct addr at;
 	char text[ADDR_TEXT];
+	bool datagrams = endpoint_is_datagram(e);
 
 	memset(name, 0, sizeof *name);
 	if (sys_getsockname(fd, (struct sockaddr *)&a, &n) < 0)
@@ -64,32 +71,34 @@ static int sock_name(int fd, const struct endpoint *e, struct sock_name *name)
 	name->family = a.ss_family;
 	if (a.ss_family == AF_UNIX) {
 		const struct sockaddr_un *u = (const struct sockaddr_un *)&a;
+		const char *kind = datagrams ? "unixgram" : "unix";
 		size_t len = n > offsetof(struct sockaddr_un, sun_path) ? n - offsetof(struct sockaddr_un, sun_path) : 0;
 
 		if (len > 0 && u->sun_path[0] == '\0')
-			snprintf(name->text, sizeof name->text, "unix:@%.*s", (int)len - 1, u->sun_path + 1);
+			snprintf(name->text, sizeof name->text, "%s:@%.*s", kind, (int)len - 1, u->sun_path + 1);
 		else
-			snprintf(name->text, sizeof name->text, "unix:%.*s", (int)len, u->sun_path);
+			snprintf(name->text, sizeof name->text, "%s:%.*s", kind, (int)len, u->sun_path);
 		return 0;
 	}
 	addr_from_sockaddr(&at, (struct sockaddr *)&a, n);
 	name->port = at.port;
-	if (e != NULL && e->kind == ENDPOINT_TCP && e->host[0] == '\0')
+	if (e->kind != ENDPOINT_FD && e->host[0] == '\0')
 		snprintf(text, sizeof text, ":%u", at.port);
 	else
 		addr_format(&at, text, sizeof text);
-	snprintf(name->text, sizeof name->text, "tcp:%s", text);
+	snprintf(name->text, sizeof name->text, "%s:%s", datagrams ? "udp" : "tcp", text);
 	return 0;
 }
 
 /* Bind without sharing first: only that tells whether another live server is there. */
-static int bind_alone(const struct sockaddr *a, socklen_t n)
+static int bind_alone(const struct sockaddr *a, socklen_t n, int type)
 {
-	int err = 0, fd = sys_socket(a->sa_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	int err = 0, fd = sys_socket(a->sa_family, type | SOCK_CLOEXEC, 0);
 
 	if (fd < 0)
 		return -errno;
-	sock_set(fd, SOL_SOCKET, SO_REUSEADDR, 1);
+	if (type == SOCK_STREAM)
+		sock_set(fd, SOL_SOCKET, SO_REUSEADDR, 1);
 	if (a->sa_family == AF_INET6)
 		sock_set(fd, IPPROTO_IPV6, IPV6_V6ONLY, 0);
 	if (sys_bind(fd, a, n) < 0)
@@ -98,20 +107,25 @@ static int bind_alone(const struct sockaddr *a, socklen_t n)
 	return err;
 }
 
-static int listen_tcp(const struct sockaddr *a, socklen_t n, bool shared, bool any, int backlog)
+/* Not SO_REUSEADDR for datagrams: with it anybody could take the port from under a server. */
+static int listen_inet(const struct sockaddr *a, socklen_t n, int type, bool shared, bool any, int backlog)
 {
-	int err, fd = sys_socket(a->sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	int err, fd = sys_socket(a->sa_family, type | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 
 	if (fd < 0)
 		return -errno;
-	if ((err = sock_set(fd, SOL_SOCKET, SO_REUSEADDR, 1)) < 0)
+	if (type == SOCK_STREAM && (err = sock_set(fd, SOL_SOCKET, SO_REUSEADDR, 1)) < 0)
 		goto fail_fd;
 	if (a->sa_family == AF_INET6 && (err = sock_set(fd, IPPROTO_IPV6, IPV6_V6ONLY, !any)) < 0)
 		goto fail_fd;
-	if (shared && ((err = bind_alone(a, n)) < 0 || (err = sock_set(fd, SOL_SOCKET, SO_REUSEPORT, 1)) < 0))
+	if (shared && ((err = bind_alone(a, n, type)) < 0 ||
+	               (err = sock_set(fd, SOL_SOCKET, SO_REUSEPORT, 1)) < 0))
 		goto fail_fd;
-	sock_tune(fd);
-	if (sys_bind(fd, a, n) < 0 || sys_listen(fd, backlog) < 0) {
+	if (type == SOCK_STREAM)
+		sock_tune(fd);
+	else
+		dgram_tune(fd, a->sa_family);
+	if (sys_bind(fd, a, n) < 0 || (type == SOCK_STREAM && sys_listen(fd, backlog) < 0)) {
 		err = -errno;
 		goto fail_fd;
 	}
@@ -125,16 +139,16 @@ static int listen_any(const struct endpoint *e, bool shared, int backlog)
 {
 	struct sockaddr_in6 six = { .sin6_family = AF_INET6, .sin6_port = htons(e->port) };
 	struct sockaddr_in four = { .sin_family = AF_INET, .sin_port = htons(e->port) };
-	int fd = listen_tcp((struct sockaddr *)&six, sizeof six, shared, true, backlog);
+	int fd = listen_inet((struct sockaddr *)&six, sizeof six, sock_type(e), shared, true, backlog);
 
 	if (fd == -EAFNOSUPPORT || fd == -EADDRNOTAVAIL)        /* a system without IPv6 */
-		fd = listen_tcp((struct sockaddr *)&four, sizeof four, shared, true, backlog);
+		fd = listen_inet((struct sockaddr *)&four, sizeof four, sock_type(e), shared, true, backlog);
 	return fd;
 }
 
 static int resolve(const struct endpoint *e, struct addrinfo **list)
 {
-	const struct addrinfo hints = { .ai_socktype = SOCK_STREAM, .ai_flags = AI_NUMERICSERV };
+	const struct addrinfo hints = { .ai_socktype = sock_type(e), .ai_flags = AI_NUMERICSERV };
 	char port[8];
 	int err;
 
@@ -148,20 +162,26 @@ static int resolve(const struct endpoint *e, struct addrinfo **list)
 	            gai_strerror(err));
 }
 
+/* What "localhost" means to most clients. */
+static const struct addrinfo *four_first(const struct addrinfo *list)
+{
+	for (const struct addrinfo *a = list; a != NULL; a = a->ai_next)
+		if (a->ai_family == AF_INET)
+			return a;
+	return list;
+}
+
 static int listen_host(const struct endpoint *e, bool shared, int backlog)
 {
-	struct addrinfo *list, *a;
+	struct addrinfo *list;
+	const struct addrinfo *a;
 	int err, fd = -EADDRNOTAVAIL;
 
 	err = resolve(e, &list);
 	if (err < 0)
 		return err;
-	for (a = list; a != NULL; a = a->ai_next)       /* IPv4 first: what "localhost" means to most clients */
-		if (a->ai_family == AF_INET)
-			break;
-	if (a == NULL)
-		a = list;
-	fd = listen_tcp(a->ai_addr, a->ai_addrlen, shared, false, backlog);
+	a = four_first(list);
+	fd = listen_inet(a->ai_addr, a->ai_addrlen, sock_type(e), shared, false, backlog);
 	freeaddrinfo(list);
 	return fd < 0 ? listen_failed(fd, e) : fd;
 }
@@ -179,14 +199,14 @@ static socklen_t unix_address(const struct endpoint *e, struct sockaddr_un *u)
 }
 
 /* Is the file at the path a socket at which nobody listens any more? */
-static int unix_is_stale(const struct sockaddr_un *u, socklen_t n)
+static int unix_is_stale(const struct sockaddr_un *u, socklen_t n, int type)
 {
 	struct stat st;
 	int fd, err = 0;
 
 	if (u->sun_path[0] == '\0' || lstat(u->sun_path, &st) < 0 || !S_ISSOCK(st.st_mode))
 		return 0;
-	fd = sys_socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	fd = sys_socket(AF_UNIX, type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (fd < 0)
 		return 0;
 	if (sys_connect(fd, (const struct sockaddr *)u, n) < 0)
@@ -199,25 +219,27 @@ static int listen_unix(const struct endpoint *e, int backlog)
 {
 	struct sockaddr_un u;
 	socklen_t n = unix_address(e, &u);
-	int err, fd = sys_socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	int err, fd = sys_socket(AF_UNIX, sock_type(e) | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 
 	if (fd < 0)
 		return listen_failed(-errno, e);
 	if (e->mode != 0 && fchmod(fd, e->mode) < 0)    /* before bind: never wider than asked, not for a moment */
 		goto fail_errno;
 	if (sys_bind(fd, (struct sockaddr *)&u, n) < 0) {
-		if (errno != EADDRINUSE || !unix_is_stale(&u, n))
-			goto fail_errno;
+		err = -errno;
+		if (err != -EADDRINUSE || !unix_is_stale(&u, n, sock_type(e)))
+			goto fail_fd;
 		if (unlink(u.sun_path) < 0 || sys_bind(fd, (struct sockaddr *)&u, n) < 0)
 			goto fail_errno;
 	}
 	if (e->mode != 0 && u.sun_path[0] != '\0' && chmod(u.sun_path, e->mode) < 0)
 		goto fail_errno;
-	if (sys_listen(fd, backlog) < 0)
+	if (!endpoint_is_datagram(e) && sys_listen(fd, backlog) < 0)
 		goto fail_errno;
 	return fd;
 fail_errno:
 	err = -errno;
+fail_fd:
 	sys_close(fd);
 	return listen_failed(err, e);
 }
@@ -245,6 +267,7 @@ int sock_listen(const struct endpoint *e, bool shared, struct sock_name *name)
 
 	switch (e->kind) {
 	case ENDPOINT_UNIX:
+	case ENDPOINT_UNIXGRAM:
 		fd = listen_unix(e, backlog);
 		break;
 	case ENDPOINT_FD:
@@ -273,25 +296,32 @@ int sock_listen(const struct endpoint *e, bool shared, struct sock_name *name)
 int sock_listen_again(int fd)
 {
 	struct sockaddr_storage a;
-	socklen_t n = sizeof a;
-	int err, again;
+	socklen_t n = sizeof a, len = sizeof(int);
+	int err, again, type = SOCK_STREAM;
 
 	if (sys_getsockname(fd, (struct sockaddr *)&a, &n) < 0)
 		return fail(-errno, "cannot share a listening address: %s", myr_strerror(-errno));
-	again = sys_socket(a.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	if (sys_getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &len) < 0)
+		return fail(-errno, "cannot share a listening address: %s", myr_strerror(-errno));
+	again = sys_socket(a.ss_family, type | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	if (again < 0)
 		return fail(-errno, "cannot open a socket: %s", myr_strerror(-errno));
-	sock_set(again, SOL_SOCKET, SO_REUSEADDR, 1);
+	if (type == SOCK_STREAM)
+		sock_set(again, SOL_SOCKET, SO_REUSEADDR, 1);
 	sock_set(again, SOL_SOCKET, SO_REUSEPORT, 1);
 	if (a.ss_family == AF_INET6) {
 		int only = 0;
-		socklen_t len = sizeof only;
 
+		len = sizeof only;
 		sys_getsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &only, &len);
 		sock_set(again, IPPROTO_IPV6, IPV6_V6ONLY, only);
 	}
-	sock_tune(again);
-	if (sys_bind(again, (struct sockaddr *)&a, n) == 0 && sys_listen(again, SOCK_BACKLOG) == 0)
+	if (type == SOCK_STREAM)
+		sock_tune(again);
+	else
+		dgram_tune(again, a.ss_family);
+	if (sys_bind(again, (struct sockaddr *)&a, n) == 0 &&
+	    (type != SOCK_STREAM || sys_listen(again, SOCK_BACKLOG) == 0))
 		return again;
 	err = -errno;
 	sys_close(again);
@@ -304,7 +334,7 @@ void sock_forget(const struct endpoint *e, int fd)
 	struct sockaddr_storage bound;
 	socklen_t n = sizeof bound;
 
-	if (e->kind != ENDPOINT_UNIX || e->path[0] == '@' ||
+	if ((e->kind != ENDPOINT_UNIX && e->kind != ENDPOINT_UNIXGRAM) || e->path[0] == '@' ||
 	    sys_getsockname(fd, (struct sockaddr *)&bound, &n) < 0)
 		return;
 	/* Somebody may have replaced the file.  Ours still answers: our own socket is listening. */
@@ -346,15 +376,25 @@ static int refused_already(int fd)
 	return err;
 }
 
-static int dial_address(const struct sockaddr *a, socklen_t n, bool last, bool *done)
+/* A unix socket that asks must have a name of its own to be answered: the kernel gives it one (unix(7)). */
+static int dial_name(int fd, const struct sockaddr *a, int type)
 {
-	int err, fd = sys_socket(a->sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	const struct sockaddr_un any = { .sun_family = AF_UNIX };
+
+	if (a->sa_family != AF_UNIX || type == SOCK_STREAM)
+		return 0;
+	return sys_bind(fd, (const struct sockaddr *)&any, offsetof(struct sockaddr_un, sun_path));
+}
+
+static int dial_address(const struct sockaddr *a, socklen_t n, int type, bool last, bool *done)
+{
+	int err, fd = sys_socket(a->sa_family, type | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 
 	if (fd < 0)
 		return -errno;
-	if (a->sa_family != AF_UNIX)
+	if (a->sa_family != AF_UNIX && type == SOCK_STREAM)
 		sock_tune(fd);
-	if (sys_connect(fd, a, n) == 0) {
+	if (dial_name(fd, a, type) == 0 && sys_connect(fd, a, n) == 0) {
 		*done = true;
 		return fd;
 	}
@@ -367,6 +407,15 @@ static int dial_address(const struct sockaddr *a, socklen_t n, bool last, bool *
 	return -err;
 }
 
+/* Nobody answers a connect with datagrams: the first address it is. */
+static int dial_datagrams(const struct addrinfo *list, struct addr *peer, bool *done)
+{
+	const struct addrinfo *a = four_first(list);
+
+	addr_from_sockaddr(peer, a->ai_addr, a->ai_addrlen);
+	return dial_address(a->ai_addr, a->ai_addrlen, SOCK_DGRAM, true, done);
+}
+
 int sock_dial(const struct endpoint *e, struct addr *peer, bool *done)
 {
 	struct addrinfo *list, *a;
@@ -376,12 +425,12 @@ int sock_dial(const struct endpoint *e, struct addr *peer, bool *done)
 	memset(peer, 0, sizeof *peer);
 	if (e->kind == ENDPOINT_FD)
 		return fail(-EINVAL, "cannot connect to fd:%d: it is an endpoint to listen on", e->fd);
-	if (e->kind == ENDPOINT_UNIX) {
+	if (e->kind == ENDPOINT_UNIX || e->kind == ENDPOINT_UNIXGRAM) {
 		struct sockaddr_un u;
 		socklen_t n = unix_address(e, &u);
 
 		peer->family = AF_UNIX;
-		fd = dial_address((struct sockaddr *)&u, n, true, done);
+		fd = dial_address((struct sockaddr *)&u, n, sock_type(e), true, done);
 		return fd < 0 ? dial_failed(fd, e) : fd;
 	}
 	if (e->host[0] == '\0') {                       /* ":7000" as a client means this machine */
@@ -392,9 +441,11 @@ int sock_dial(const struct endpoint *e, struct addr *peer, bool *done)
 	err = resolve(e, &list);
 	if (err < 0)
 		return err;
-	for (a = list; a != NULL && fd < 0; a = a->ai_next) {
+	if (e->kind == ENDPOINT_UDP)
+		fd = dial_datagrams(list, peer, done);
+	for (a = list; e->kind == ENDPOINT_TCP && a != NULL && fd < 0; a = a->ai_next) {
 		addr_from_sockaddr(peer, a->ai_addr, a->ai_addrlen);
-		fd = dial_address(a->ai_addr, a->ai_addrlen, a->ai_next == NULL, done);
+		fd = dial_address(a->ai_addr, a->ai_addrlen, SOCK_STREAM, a->ai_next == NULL, done);
 	}
 	freeaddrinfo(list);
 	return fd < 0 ? dial_failed(fd, e) : fd;

@@ -12,12 +12,12 @@
 #define SOCK_BACKLOG 4096
 
 struct sock_name {                      /* what a listener is really bound to */
-	char text[160];                 /* "tcp:127.0.0.1:40123", "unix:/run/x" */
+	char text[160];                 /* "tcp:127.0.0.1:40123", "udp::5000", "unix:/run/x" */
 	uint16_t port;
 	int family;
 };
 
-/* A listening socket, or an error.  `shared` (SO_REUSEPORT) lets several sockets listen on the same
+/* A listening socket (udp, unixgram: a bound one), or an error.  `shared` (SO_REUSEPORT) lets several sockets listen on the same
  * address; a second live server is still refused.  A unix path: a stale socket file is replaced, a
  * live one or another kind of file is not. */
 int sock_listen(const struct endpoint *, bool shared, struct sock_name *);
@@ -26,7 +26,8 @@ int sock_listen_again(int fd);
 /* Undo what listening left in the file system (unix path), if it is still ours. */
 void sock_forget(const struct endpoint *, int fd);
 
-/* A connecting socket (see PORT_DIALLING), or an error.  *done: connected already (unix). */
+/* A connecting socket (see PORT_DIALLING), or an error.  *done: connected already (unix,
+ * udp, unixgram). */
 int sock_dial(const struct endpoint *, struct addr *peer, bool *done);
 
 /* The highest number of descriptors this process may have, and how many are open now. */

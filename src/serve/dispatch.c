@@ -12,8 +12,11 @@ int dispatch_adopt(struct listener *l, const struct accepted *a)
 	struct myr_conn *c;
 	int err;
 
-	c = conn_accept(&w->loop, &l->site->origin, a->handle, a->flags, a->address, a->address_len, 0,
-	                (uint32_t)++w->loop.numbers, &err);
+	if (a->datagram != NULL)
+		c = datagram_accept(&w->loop, &l->site->origin, a->datagram, true, 0, (uint32_t)++w->loop.numbers, &err);
+	else
+		c = conn_accept(&w->loop, &l->site->origin, a->handle, a->flags, a->address, a->address_len, 0,
+		                (uint32_t)++w->loop.numbers, &err);
 	if (c == NULL)
 		return err;
 	if (w->phase != PHASE_SERVING)
@@ -22,6 +25,12 @@ int dispatch_adopt(struct listener *l, const struct accepted *a)
 }
 
 /* --- Connections with a loop to themselves --------------------------------------------------------- */
+
+void accepted_close(const struct accepted *a)
+{
+	if (a->datagram == NULL)
+		sys_close(a->handle);
+}
 
 int solo_begin(struct solo *s, const struct solo_ops *ops, struct listener *l, const struct accepted *a)
 {

@@ -30,6 +30,7 @@ struct solo_ops {
 	bool (*give_up)(struct solo *);
 };
 
+void accepted_close(const struct accepted *);   /* nobody will serve it */
 int  solo_begin(struct solo *, const struct solo_ops *, struct listener *, const struct accepted *);
 void solo_end(struct solo *);           /* it is over: name, place and record of it are gone */
 void solo_prepare(struct myr_loop *, struct myr_server *);

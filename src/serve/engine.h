@@ -17,11 +17,14 @@ enum {                                  /* traits */
 	SOLO            = 16            /* each connection has a loop to itself */
 };
 
-struct accepted {                       /* a new socket, the receiver's to keep or close */
+struct datagram;
+
+struct accepted {                       /* a new socket, the receiver's to keep or close; or a datagram */
 	int32_t handle;
 	uint8_t flags;                  /* PORT_SLOT */
 	const struct sockaddr *address;
 	socklen_t address_len;
+	const struct datagram *datagram;        /* lent for the call; NULL: a socket */
 };
 
 struct engine {

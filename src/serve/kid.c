@@ -11,6 +11,7 @@
 
 #include "base/error.h"
 #include "conn/solo.h"
+#include "io/dgram.h"
 #include "serve/child.h"
 #include "serve/dispatch.h"
 #include "serve/tell.h"
@@ -89,7 +90,7 @@ static _Noreturn void kid_live(struct kid *k, const struct accepted *a, int upli
 	struct nursery n;
 	int err;
 
-	fds_add(&w->theirs, a->handle);
+	fds_add(&w->theirs, a->datagram != NULL ? a->datagram->fd : a->handle);
 	fds_add(&w->theirs, uplink);
 	fds_add(&w->theirs, v->bell);
 	fds_close_others(&w->theirs);
@@ -99,8 +100,8 @@ static _Noreturn void kid_live(struct kid *k, const struct accepted *a, int upli
 	v->self_loop = &n.loop;
 	err = nursery_open(&n, v, uplink);
 	if (err == 0)
-		err = solo_serve(&n.loop, &k->solo.site->origin, a->handle, a->address, a->address_len, k->solo.id,
-		                 (uint32_t)k->number);
+		err = solo_serve(&n.loop, &k->solo.site->origin, a->handle, a->address, a->address_len, a->datagram,
+		                 k->solo.id, (uint32_t)k->number);
 	if (err < 0)
 		log_line(&v->log, k->number, LOG_WARNING, "cannot serve: %s", myr_strerror(err));
 	kid_add_stats(w->row, &n.loop.own_stats);
@@ -198,7 +199,7 @@ int dispatch_fork(struct listener *l, const struct accepted *a)
 		kid_live(k, a, uplink);
 	if (err < 0)
 		goto fail_fork;
-	sys_close(a->handle);
+	accepted_close(a);
 	if (w->phase != PHASE_SERVING)
 		kid_stop(&k->solo, 1);
 	return 0;
@@ -207,6 +208,6 @@ fail_fork:
 fail_begin:
 	free(k);
 fail_kid:
-	sys_close(a->handle);
+	accepted_close(a);
 	return err;
 }

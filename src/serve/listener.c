@@ -7,6 +7,7 @@
 #include <string.h>
 #include <syslog.h>
 
+#include "io/dgram.h"
 #include "serve/worker.h"
 
 #define REFUSING_MAX 64u                /* connections that are told "full" at the same time */
@@ -65,10 +66,11 @@ static void listener_refuse(struct listener *l, const struct accepted *a, const 
 	}
 }
 
-static void listener_turn_away(struct listener *l, const struct accepted *a, const char *why)
+void listener_turn_away(struct listener *l, const struct accepted *a, const char *why)
 {
 	listener_refuse(l, a, why);
-	l->worker->loop.mover->discard(&l->worker->loop, a->handle, a->flags);
+	if (a->datagram == NULL)
+		l->worker->loop.mover->discard(&l->worker->loop, a->handle, a->flags);
 }
 
 static void listener_tell_full(struct listener *l, const struct accepted *a)
@@ -88,7 +90,7 @@ static void listener_park(struct listener *l, const struct accepted *a)
 {
 	struct parked *p = &l->parked[l->n_parked];
 
-	if (l->n_parked == LISTENER_BUDGET) {
+	if (l->n_parked == LISTENER_BUDGET || a->datagram != NULL) {
 		listener_turn_away(l, a, "conns_max is reached");
 		return;
 	}
@@ -123,7 +125,7 @@ static void listener_dispatch(struct listener *l, const struct accepted *a, uint
 	worker_pause(w, err);
 }
 
-static void listener_admit(struct listener *l, const struct accepted *a)
+void listener_admit(struct listener *l, const struct accepted *a)
 {
 	struct worker *w = l->worker;
 	uint64_t key = peer_key(a);
@@ -144,7 +146,7 @@ static void listener_admit(struct listener *l, const struct accepted *a)
 		listener_turn_away(l, a, "conns_per_peer is reached");
 		break;
 	default:
-		if (l->site->origin.service.full != NULL)
+		if (l->site->origin.service.full != NULL && a->datagram == NULL)
 			listener_tell_full(l, a);
 		else
 			listener_park(l, a);
@@ -158,7 +160,7 @@ static void listener_unpark(struct listener *l)
 
 	for (unsigned n = l->n_parked; n > 0; n--) {
 		struct parked p = l->parked[0];
-		const struct accepted a = { p.handle, p.flags, (struct sockaddr *)&p.address, p.len };
+		const struct accepted a = { p.handle, p.flags, (struct sockaddr *)&p.address, p.len, NULL };
 
 		if (w->phase == PHASE_SERVING && (board_room(w->server->board) == 0 || worker_is_busy(w)))
 			return;
@@ -194,7 +196,7 @@ static unsigned listener_room(const struct listener *l)
 
 	if (worker_is_busy(w))
 		return 0;
-	if (room == 0 && l->site->origin.service.full != NULL)
+	if (room == 0 && l->site->origin.service.full != NULL && !endpoint_is_datagram(&l->site->endpoint))
 		return REFUSING_MAX - least(w->refusing, REFUSING_MAX);
 	if (v->engine->traits & ONE_AT_A_TIME)
 		return room > 0 ? 1 : 0;
@@ -222,7 +224,7 @@ static unsigned listener_budget(const struct listener *l)
 	return least(least(room, listener_share(l, tokens)), LISTENER_BUDGET);
 }
 
-static void listener_settle(struct port *p)
+void listener_settle(struct port *p)
 {
 	struct listener *l = (struct listener *)p;
 	struct worker *w = l->worker;
@@ -233,7 +235,7 @@ static void listener_settle(struct port *p)
 	}
 	listener_unpark(l);
 	p->budget = (uint8_t)listener_budget(l);
-	p->want = p->budget > 0 ? PORT_ACCEPT : 0;
+	p->want = p->budget == 0 ? 0 : endpoint_is_datagram(&l->site->endpoint) ? PORT_READABLE : PORT_ACCEPT;
 	if (p->budget == 0 && w->phase == PHASE_SERVING && w->server->n_workers > 1 && !worker_is_busy(w))
 		worker_look_at(w, w->loop.now + ROOM_POLL_MS);
 }
@@ -244,14 +246,14 @@ static void listener_accepted(struct port *p, int32_t handle, uint8_t flags, con
                               socklen_t len)
 {
 	struct listener *l = (struct listener *)p;
-	const struct accepted a = { handle, flags, address, len };
+	const struct accepted a = { handle, flags, address, len, NULL };
 
 	loop_touch(p);
 	board_take_token(l->worker->server->board, p->loop->now);
 	listener_admit(l, &a);
 }
 
-static void listener_failed(struct port *p, int err)
+void listener_failed(struct port *p, int err)
 {
 	struct listener *l = (struct listener *)p;
 	struct worker *w = l->worker;
@@ -265,7 +267,7 @@ static void listener_failed(struct port *p, int err)
 		p->want = 0;
 }
 
-static void listener_released(struct port *p)
+void listener_released(struct port *p)
 {
 	((struct listener *)p)->gone = true;
 }
@@ -278,11 +280,15 @@ static const struct port_ops listener_ops = {
 int listener_open(struct listener *l, struct worker *w, struct site *site)
 {
 	int handle = site->handles[site->n_handles > 1 ? w->index : 0];
+	bool datagrams = endpoint_is_datagram(&site->endpoint);
 	int err;
 
 	l->worker = w;
 	l->site = site;
-	l->port = (struct port){ .ops = &listener_ops, .loop = &w->loop, .handle = handle, .flags = PORT_BORROWED };
+	if (datagrams && w->inbox == NULL && (w->inbox = inbox_new()) == NULL)
+		return -ENOMEM;
+	l->port = (struct port){ .ops = datagrams ? &datagrams_ops : &listener_ops, .loop = &w->loop,
+	                         .handle = handle, .flags = PORT_BORROWED };
 	err = loop_attach(&l->port);
 	l->gone = err < 0;
 	if (err == 0)

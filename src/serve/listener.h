@@ -32,6 +32,14 @@ struct listener {
 	struct parked parked[LISTENER_BUDGET];
 };
 
+/* For datagrams.c: the end of every way in, and of those that lead nowhere. */
+extern const struct port_ops datagrams_ops;
+void listener_settle(struct port *);
+void listener_failed(struct port *, int err);
+void listener_released(struct port *);
+void listener_admit(struct listener *, const struct accepted *);
+void listener_turn_away(struct listener *, const struct accepted *, const char *why);
+
 int  listener_open(struct listener *, struct worker *, struct site *);
 void listener_close(struct listener *);
 /* The refusal's on_open. */

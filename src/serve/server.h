@@ -76,7 +76,7 @@ void bell_take_down(struct bell *);
 int  server_stop_level(const struct myr_server *);      /* 0, 1 drain, 2 cut */
 
 /* From now on nobody can connect.  All sockets at once, so that no worker lets in whom another has refused;
- * not the user's own (fd:N), with which somebody else may go on. */
+ * not the user's own (fd:N), with which somebody else may go on; and datagrams are just not read any more. */
 void sites_refuse(struct myr_server *);
 void sites_free(struct myr_server *);    /* site.c */
 

@@ -18,7 +18,7 @@
 static unsigned site_sockets(const struct myr_server *v, const struct endpoint *e)
 {
 	if (v->n_workers == 1 || (v->engine->traits & SHARED_LISTENER) ||
-	    (e->kind != ENDPOINT_TCP && v->world == NULL))
+	    (e->kind != ENDPOINT_TCP && e->kind != ENDPOINT_UDP && v->world == NULL))
 		return 1;
 	return v->n_workers;
 }
@@ -72,7 +72,8 @@ static void site_deafen(struct site *s)
 	for (unsigned i = 0; i < s->n_handles; i++) {
 		if (world != NULL)
 			sim_close(world, s->handles[i]);
-		else if (s->endpoint.kind != ENDPOINT_FD)       /* that one is the user's */
+		else if (s->endpoint.kind != ENDPOINT_FD &&     /* that one is the user's, and datagrams that are */
+		         !(s->server->haunted && endpoint_is_datagram(&s->endpoint)))   /* left behind are answered by it */
 			sys_close(s->handles[i]);
 	}
 	free(s->handles);
@@ -80,10 +81,15 @@ static void site_deafen(struct site *s)
 
 void sites_refuse(struct myr_server *v)
 {
-	for (unsigned i = 0; i < v->n_sites && v->world == NULL; i++)
-		for (unsigned k = 0; k < v->sites[i]->n_handles && v->sites[i]->endpoint.kind != ENDPOINT_FD; k++)
-			if (v->sites[i]->handles[k] >= 0)       /* not another process's */
-				sys_shutdown(v->sites[i]->handles[k], SHUT_RD);
+	for (unsigned i = 0; i < v->n_sites && v->world == NULL; i++) {
+		const struct site *s = v->sites[i];
+
+		if (s->endpoint.kind == ENDPOINT_FD || endpoint_is_datagram(&s->endpoint))
+			continue;
+		for (unsigned k = 0; k < s->n_handles; k++)
+			if (s->handles[k] >= 0)                 /* not another process's */
+				sys_shutdown(s->handles[k], SHUT_RD);
+	}
 }
 
 /* --- Life ---------------------------------------------------------------------------------------- */

@@ -14,6 +14,7 @@
 
 #include "base/error.h"
 #include "conn/solo.h"
+#include "io/dgram.h"
 #include "serve/dispatch.h"
 #include "serve/tell.h"
 #include "base/threads.h"
@@ -32,6 +33,8 @@ struct thread {
 	uint32_t number;
 	socklen_t address_len;
 	struct sockaddr_storage address;
+	struct datagram datagram;       /* bytes NULL: a socket */
+	uint8_t bytes[];                /* the datagram's */
 };
 
 static void thread_stop_post(struct myr_loop *l, struct post *post)
@@ -115,7 +118,7 @@ static void *thread_main(void *arg)
 	struct thread *t = arg;
 	struct worker *w = t->solo.worker;
 	int err = solo_serve(&t->loop, &t->solo.site->origin, t->handle, (struct sockaddr *)&t->address,
-	                     t->address_len, t->solo.id, t->number);
+	                     t->address_len, t->datagram.bytes != NULL ? &t->datagram : NULL, t->solo.id, t->number);
 
 	if (err < 0)
 		log_line(&t->loop.log, t->number, LOG_WARNING, "cannot serve: %s", myr_strerror(err));
@@ -134,7 +137,8 @@ static size_t thread_stack(const struct myr_server *v)
 
 static struct thread *thread_new(struct worker *w, const struct accepted *a, int *err)
 {
-	struct thread *t = sys_malloc(sizeof *t);
+	size_t n = a->datagram != NULL ? a->datagram->n : 0;
+	struct thread *t = sys_malloc(sizeof *t + n);
 
 	*err = -ENOMEM;
 	if (t == NULL)
@@ -153,6 +157,12 @@ static struct thread *thread_new(struct worker *w, const struct accepted *a, int
 	t->number = (uint32_t)++w->loop.numbers;
 	t->address_len = a->address_len < sizeof t->address ? a->address_len : sizeof t->address;
 	memcpy(&t->address, a->address, t->address_len);
+	t->datagram.bytes = NULL;
+	if (a->datagram != NULL) {
+		t->datagram = *a->datagram;
+		memcpy(t->bytes, a->datagram->bytes, n);
+		t->datagram.bytes = t->bytes;
+	}
 	return t;
 }
 
@@ -180,6 +190,6 @@ fail_begin:
 	solo_close(&t->loop);
 	free(t);
 fail_thread:
-	sys_close(a->handle);
+	accepted_close(a);
 	return err;
 }

@@ -276,6 +276,8 @@ static void worker_close(struct worker *w)
 {
 	conn_loop_close(&w->loop);
 	slots_done(&w->solos);
+	free(w->inbox);
+	w->inbox = NULL;
 	free(w->listeners);
 	w->listeners = NULL;
 	w->n_listeners = 0;

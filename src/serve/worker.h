@@ -27,6 +27,7 @@ struct worker {
 	struct board_row *row;
 	struct listener *listeners;     /* one for each site */
 	unsigned n_listeners, n_started;
+	struct inbox *inbox;            /* of all listeners for datagrams; NULL: there is none */
 	unsigned lingering;             /* connections that are over for us: only the peer's end is missing */
 	unsigned refusing;              /* connections that are being told we are full */
 	int64_t  paused_until;          /* out of descriptors, memory, threads or processes */

@@ -66,6 +66,7 @@ struct serving {
 	const struct myr_service *service;
 	const char *endpoint;
 	void *arg;
+	bool board_is_arg;              /* arg is `shared` */
 	void (*before)(void);           /* in the server process, before the server is made */
 	pid_t pid;
 	int   port;
@@ -144,7 +145,7 @@ static int serving_child(struct serving *s, int ready)
 		const char *address = myr_server_address(serving_server, 0);
 
 		signal(SIGTERM, serving_term);
-		port = strncmp(address, "tcp:", 4) == 0 ? atoi(strrchr(address, ':') + 1) : 1;
+		port = strncmp(address, "unix", 4) != 0 ? atoi(strrchr(address, ':') + 1) : 1;
 	}
 	if (write(ready, &port, sizeof port) != sizeof port)
 		return 1;
@@ -183,6 +184,8 @@ static void serve(const struct shape *shape, const struct myr_service *service)
 		serving.config.drain_ms = PATIENCE_S * 1000;
 	serving.shared = mmap(NULL, sizeof *serving.shared, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	assert_ptr_not_equal(serving.shared, MAP_FAILED);
+	if (serving.board_is_arg)
+		serving.arg = serving.shared;
 	assert_int_equal(pipe(ready), 0);
 	serving.pid = fork();
 	assert_true(serving.pid >= 0);
@@ -249,6 +252,19 @@ static void await_counter(int i, int value)
 	assert_true(atomic_load(&serving.shared->counters[i]) >= value);
 }
 
+/* Interrupted at any time: an io_uring that this process has closed is still being taken down. */
+static ssize_t receive(int fd, void *p, size_t n)
+{
+	ssize_t k;
+
+	do {
+		k = recv(fd, p, n, 0);
+	} while (k < 0 && errno == EINTR);
+	return k;
+}
+
+#ifndef SERVING_BARE                    /* whose clients speak TCP */
+
 /* --- Clients ------------------------------------------------------------------------------------- */
 
 static int dial(void)
@@ -262,17 +278,6 @@ static int dial(void)
 	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
 	assert_int_equal(connect(fd, (struct sockaddr *)&a, sizeof a), 0);
 	return fd;
-}
-
-/* Interrupted at any time: an io_uring that this process has closed is still being taken down. */
-static ssize_t receive(int fd, void *p, size_t n)
-{
-	ssize_t k;
-
-	do {
-		k = recv(fd, p, n, 0);
-	} while (k < 0 && errno == EINTR);
-	return k;
 }
 
 static void say(int fd, const char *text)
@@ -340,6 +345,8 @@ static void expect_gone(int fd)
 		fail_msg("expected the end, got %s", strerror(errno));
 	close(fd);
 }
+
+#endif
 
 static bool is_silent(int fd, int ms)
 {

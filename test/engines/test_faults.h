@@ -19,6 +19,7 @@
 enum fault_call {
 	SYS_CALLS(FAULT_CALL)
 	CALL_pidfd,
+	DGRAM_SENDMSG,                  /* sendmsg on a datagram socket */
 	RING_ACCEPT, RING_RECV, RING_SEND, RING_SENDMSG, RING_POLL, RING_INSTALL,
 	FAULT_CALLS
 };
@@ -39,7 +40,7 @@ struct fault_board {
 	atomic_uint  made[FAULT_CALLS];         /* calls so far */
 	atomic_bool  injected;
 	/* The server's own report. */
-	char address[128];
+	char address[128], datagrams[128];
 	int  result;                            /* of new, add or run, the first that failed */
 	char reason[300];
 	char leaks[600];

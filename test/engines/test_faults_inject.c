@@ -38,6 +38,8 @@ static const int errors[FAULT_CALLS][ERRORS_MAX] = {
 	[CALL_recv] = { ECONNRESET, ETIMEDOUT, ENOMEM, EINTR, EAGAIN, SHORT_1 },
 	[CALL_send] = { EPIPE, ECONNRESET, ENOBUFS, ENOMEM, EINTR, EAGAIN, SHORT_1, SHORT_2, SHORT_3 },
 	[CALL_sendmsg] = { EPIPE, ECONNRESET, ENOBUFS, ENOMEM, EINTR, EAGAIN, SHORT_1, SHORT_2, SHORT_3 },
+	[CALL_recvmmsg] = { ECONNREFUSED, ENOBUFS, ENOMEM, EINTR, EAGAIN },
+	[DGRAM_SENDMSG] = { ECONNREFUSED, EPERM, EINVAL, ENOBUFS, ENOMEM, EINTR, EAGAIN },
 	[CALL_read] = { EINTR, EAGAIN },
 	[CALL_write] = { EINTR, EAGAIN },
 	[CALL_close] = { EINTR, EIO },
@@ -67,7 +69,7 @@ static const int errors[FAULT_CALLS][ERRORS_MAX] = {
 #define FAULT_NAME(ret, name, params, args) [CALL_##name] = #name,
 static const char *const call_names[FAULT_CALLS] = {
 	SYS_CALLS(FAULT_NAME)
-	[CALL_pidfd] = "pidfd", [RING_ACCEPT] = "ring_accept", [RING_RECV] = "ring_recv", [RING_SEND] = "ring_send",
+	[CALL_pidfd] = "pidfd", [DGRAM_SENDMSG] = "dgram_sendmsg", [RING_ACCEPT] = "ring_accept", [RING_RECV] = "ring_recv", [RING_SEND] = "ring_send",
 	[RING_SENDMSG] = "ring_sendmsg", [RING_POLL] = "ring_poll", [RING_INSTALL] = "ring_install",
 };
 
@@ -77,7 +79,7 @@ static const struct {
 	const char *name;
 } error_names[] = {
 	NAMED(EACCES), NAMED(EADDRINUSE), NAMED(EAGAIN), NAMED(ECANCELED), NAMED(ECHILD),
-	NAMED(ECONNABORTED), NAMED(ECONNRESET), NAMED(EINTR), NAMED(EINVAL), NAMED(EIO), NAMED(EMFILE),
+	NAMED(ECONNABORTED), NAMED(ECONNREFUSED), NAMED(ECONNRESET), NAMED(EINTR), NAMED(EINVAL), NAMED(EIO), NAMED(EMFILE),
 	NAMED(ENFILE), NAMED(ENOBUFS), NAMED(ENOMEM), NAMED(ENOSPC), NAMED(ENOTCONN), NAMED(EPERM),
 	NAMED(EPIPE), NAMED(EPROTO), NAMED(ETIMEDOUT), NAMED(SHORT_1), NAMED(SHORT_2), NAMED(SHORT_3), NAMED(ONE_SHOT),
 };
@@ -232,12 +234,12 @@ static int fault_epoll_ctl(int ep, int op, int fd, struct epoll_event *e)
 	return op == EPOLL_CTL_DEL ? sys_direct.epoll_ctl(ep, op, fd, e) : plain_epoll_ctl(ep, op, fd, e);
 }
 
-static bool is_stream(int fd)
+static bool is_of_type(int fd, int which)
 {
 	int type = 0;
 	socklen_t n = sizeof type;
 
-	return getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &n) == 0 && type == SOCK_STREAM;
+	return getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &n) == 0 && type == which;
 }
 
 /* Messages between our processes go whole or not at all, and do not get lost while both live. */
@@ -245,7 +247,7 @@ static int due_on(enum fault_call call, int fd)
 {
 	int error = due(call);
 
-	if (error == 0 || is_stream(fd) || error == EINTR || error == EAGAIN || error == ENOBUFS)
+	if (error == 0 || is_of_type(fd, SOCK_STREAM) || error == EINTR || error == EAGAIN || error == ENOBUFS)
 		return error;
 	atomic_store(&fault_board->injected, false);
 	return 0;
@@ -287,7 +289,7 @@ static ssize_t fault_send(int fd, const void *p, size_t n, int flags)
 
 static ssize_t fault_sendmsg(int fd, const struct msghdr *m, int flags)
 {
-	int error = due_on(CALL_sendmsg, fd);
+	int error = is_of_type(fd, SOCK_DGRAM) ? due(DGRAM_SENDMSG) : due_on(CALL_sendmsg, fd);
 	struct iovec piece;
 	struct msghdr less = *m;
 

@@ -27,6 +27,8 @@
 
 #define BIG (200u * 1024)
 #define PATIENCE_MS 4000                /* more than anything the server may wait for */
+#define DATAGRAM_MS 250                 /* for an answer, of which one may get lost */
+#define DATAGRAM_TRIES 8
 #define TELL_MS 300                     /* a tell may get lost; one that does not is faster */
 #define LOG_LINES 25                    /* one fault, told once */
 
@@ -127,6 +129,10 @@ static int server_serve(const struct cell *cell, int started)
 	err = myr_server_add(v, cell->callback ? &callback : &blocking, "tcp:127.0.0.1:0", NULL);
 	if (err < 0)
 		return err;
+	err = myr_server_add(v, cell->callback ? &callback : &blocking, "udp:127.0.0.1:0", NULL);
+	if (err < 0)
+		return err;
+	snprintf(fault_board->datagrams, sizeof fault_board->datagrams, "%s", myr_server_address(v, 1));
 	snprintf(fault_board->address, sizeof fault_board->address, "%s", myr_server_address(v, 0));
 	if (write(started, "", 1) < 0)
 		abort();
@@ -369,6 +375,45 @@ static void say_bye(struct guest *g)
 	hear_end(g);
 }
 
+/* One datagram may get lost, as any may: who hears nothing asks again. */
+static void play_datagrams(struct scene *s)
+{
+	struct sockaddr_in a = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	const char *colon = strrchr(fault_board->datagrams, ':');
+	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0), answered = 0;
+	struct pollfd p = { .fd = fd, .events = POLLIN };
+	char got[64];
+
+	a.sin_port = htons((uint16_t)(colon != NULL ? atoi(colon + 1) : 0));
+	if (fd < 0 || connect(fd, (const struct sockaddr *)&a, sizeof a) < 0)
+		abort();
+	for (int i = 0; i < 3; i++) {
+		char text[16];
+		int n = snprintf(text, sizeof text, "letter %d", i);
+
+		for (int tries = 0; tries < DATAGRAM_TRIES && fault_board->result >= 0; tries++) {
+			if (send(fd, text, (size_t)n, 0) != n && errno != ECONNREFUSED && errno != EINTR)
+				abort();
+			if (poll(&p, 1, DATAGRAM_MS) == 1) {
+				n = (int)recv(fd, got, sizeof got, 0);
+				if (n < 0)
+					continue;
+				answered++;
+				if (n != (int)strlen(text) || memcmp(got, text, (size_t)n) != 0)
+					problem(s, "a datagram is answered with %d other bytes", n);
+				break;
+			}
+		}
+		while (recv(fd, got, sizeof got, MSG_DONTWAIT) > 0)
+			;               /* late, to an earlier try */
+	}
+	close(fd);
+	if (answered == 3)
+		s->served = true;
+	else if (fault_board->result >= 0)
+		problem(s, "%d of 3 datagrams are answered", answered);
+}
+
 static void play_slow(struct guest *slow)
 {
 	hear_bytes(slow, big, sizeof big);
@@ -409,6 +454,7 @@ static void play_all(struct scene *s)
 		tell(&a, &a, id);
 		say_bye(&a);
 	}
+	play_datagrams(s);
 	slow = meet(s, "the slow one", 4096);
 	say(&slow, "big\n");
 	if (s->cell->in_turn)

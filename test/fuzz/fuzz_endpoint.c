@@ -26,8 +26,10 @@ static int is_same(const struct endpoint *a, const struct endpoint *b)
 	if (a->kind != b->kind)
 		return 0;
 	switch (a->kind) {
-	case ENDPOINT_TCP:  return a->port == b->port && strcmp(a->host, b->host) == 0;
-	case ENDPOINT_UNIX: return strcmp(a->path, b->path) == 0;
+	case ENDPOINT_TCP:
+	case ENDPOINT_UDP:  return a->port == b->port && strcmp(a->host, b->host) == 0;
+	case ENDPOINT_UNIX:
+	case ENDPOINT_UNIXGRAM: return strcmp(a->path, b->path) == 0;
 	case ENDPOINT_FD:   return a->fd == b->fd;
 	}
 	return 0;

@@ -47,7 +47,7 @@ case_is "conn/ includes no header of sockets or polling" \
 		grep -E ':(sys/(socket|epoll|select|eventfd|un)|netinet/.*|arpa/inet|netdb|poll|liburing).*\.h$')"
 
 calls='socket|bind|listen|accept4|connect|shutdown|[gs]etsockopt|getsockname|recv|send|sendmsg'
-calls="$calls|read|write|close|socketpair|eventfd|select|poll|epoll_create1|epoll_ctl|epoll_wait|fork|waitid"
+calls="$calls|recvmmsg|read|write|close|socketpair|eventfd|select|poll|epoll_create1|epoll_ctl|epoll_wait|fork|waitid"
 case_is "conn/ calls no sys_ function of descriptors or processes" \
 	"$(grep -nE "\bsys_($calls)[[:space:]]*\(" src/conn/*.[ch])"
 

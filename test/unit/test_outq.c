@@ -207,6 +207,38 @@ static void test_failure_appends_nothing(void **state)
 	}
 }
 
+/* Whole ones: in order, each as it was, the empty too; and their chunks are not the pool's. */
+static void test_datagrams_stay_whole(void **state)
+{
+	static const size_t sizes[] = { 0, 1, 0, 100, CHUNK_SMALL - WHOLE_HEAD, CHUNK_SMALL, 65507, 65536, 0 };
+	const size_t n = sizeof sizes / sizeof sizes[0];
+	struct chunk_pool pool = { .small = NULL };
+	struct outq q = { .first = NULL };
+
+	(void)state;
+	for (size_t i = 0; i < n; i++) {
+		unit_fail_alloc(1);
+		assert_int_equal(outq_append_whole(&q, pattern + i, sizes[i]), -ENOMEM);
+		unit_fail_alloc(0);
+		assert_int_equal(outq_append_whole(&q, pattern + i, sizes[i]), 0);
+	}
+	for (size_t i = 0; i < n; i++) {
+		struct myr_bytes whole = outq_first_whole(&q);
+
+		assert_true(q.len > 0);
+		assert_int_equal(whole.n, sizes[i]);
+		assert_memory_equal(whole.p, pattern + i, sizes[i]);
+		outq_consume_whole(&q, &pool);
+	}
+	assert_int_equal(q.len, 0);
+	assert_null(q.first);
+	assert_null(q.last);
+	check_pool(&pool);
+	assert_int_equal(outq_append_whole(&q, pattern, 5), 0);
+	outq_done(&q, &pool);
+	chunk_pool_done(&pool);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -215,6 +247,7 @@ int main(void)
 		cmocka_unit_test(test_a_message_within_a_turn_costs_no_heap_traffic),
 		cmocka_unit_test(test_the_pool_gives_back_what_it_need_not_keep),
 		cmocka_unit_test(test_failure_appends_nothing),
+		cmocka_unit_test(test_datagrams_stay_whole),
 	};
 
 	return cmocka_run_group_tests_name("outq", tests, setup, NULL);
