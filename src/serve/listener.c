@@ -160,11 +160,11 @@ static void listener_unpark(struct listener *l)
 		struct parked p = l->parked[0];
 		const struct accepted a = { p.handle, p.flags, (struct sockaddr *)&p.address, p.len };
 
-		if (w->phase == PHASE_SERVING && (board_room(w->server->board) == 0 || worker_is_busy(w)))
+		if (!worker_tells(w) && (board_room(w->server->board) == 0 || worker_is_busy(w)))
 			return;
 		l->n_parked--;
 		memmove(&l->parked[0], &l->parked[1], l->n_parked * sizeof l->parked[0]);
-		if (w->phase == PHASE_SERVING)
+		if (!worker_tells(w))
 			listener_admit(l, &a);
 		else
 			listener_turn_away(l, &a, "the server stops");

@@ -54,6 +54,9 @@ static int site_listen(struct site *s)
 		return fail(-ENOMEM, "out of memory");
 	if (s->server->world != NULL)
 		return site_listen_sim(s);
+	fd = inherit_listen(s, want);
+	if (fd < 0)
+		return fd;
 	for (; s->n_handles < want; s->n_handles++) {
 		fd = s->n_handles == 0 ? sock_listen(&s->endpoint, want > 1, &s->name) : sock_listen_again(s->handles[0]);
 		if (fd < 0)
@@ -63,11 +66,20 @@ static int site_listen(struct site *s)
 	return 0;
 }
 
+/* Others accept there: those we have handed it to, or those who had it before us and have it still. */
+static bool site_is_others(const struct site *s)
+{
+	const struct board *b = s->server->board;
+
+	return s->endpoint.kind == ENDPOINT_FD || server_is_handed(s->server) ||
+	       (s->inherited > 0 && !atomic_load(&b->served));
+}
+
 static void site_deafen(struct site *s)
 {
 	struct sim *world = s->server->world;
 
-	if (s->n_handles > 0 && world == NULL)
+	if (s->n_handles > 0 && world == NULL && !site_is_others(s))
 		sock_forget(&s->endpoint, s->handles[0]);
 	for (unsigned i = 0; i < s->n_handles; i++) {
 		if (world != NULL)
@@ -81,7 +93,7 @@ static void site_deafen(struct site *s)
 void sites_refuse(struct myr_server *v)
 {
 	for (unsigned i = 0; i < v->n_sites && v->world == NULL; i++)
-		for (unsigned k = 0; k < v->sites[i]->n_handles && v->sites[i]->endpoint.kind != ENDPOINT_FD; k++)
+		for (unsigned k = 0; k < v->sites[i]->n_handles && !site_is_others(v->sites[i]); k++)
 			if (v->sites[i]->handles[k] >= 0)       /* not another process's */
 				sys_shutdown(v->sites[i]->handles[k], SHUT_RD);
 }
