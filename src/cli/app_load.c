@@ -149,7 +149,7 @@ static int load_failed(const char *shown, const char *path)
 		say_try("leave out -lmyriad: myriad run has the library");
 	else if (why && strstr(why, "failed to map segment"))
 		say_try("another folder: this one may be mounted noexec   (TMPDIR=... for a .c)");
-	else if (why && strstr(why, "ELF"))
+	else if (why && (strstr(why, "ELF") || strstr(why, "too short")))
 		say_try("cc -shared -fPIC app.c -o app.so, or myriad run app.c");
 	return EXIT_FAILED;
 }

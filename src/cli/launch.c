@@ -65,6 +65,7 @@ static void launch_serves(void)
 		return;
 	self.serves = true;
 	l->pidfile.owner = self.pid;
+	l->log.handed = false;
 	pidfile_write(&l->pidfile);
 	if (l->log.control >= 0)
 		logfile_started(&l->log);
@@ -269,13 +270,15 @@ static int launch_log(struct launch *l)
 
 	if (l->got.from > 0) {
 		l->log.control = l->got.control;        /* 1 and 2 are the writer's already */
-		l->log.output = true;
+		l->log.output = l->log.handed = true;   /* it is the other's until we serve */
 		setvbuf(stdout, NULL, _IOLBF, 0);
 		if (l->log.control >= 0)
 			return logfile_path(&l->log, l->log_path) < 0 ? EXIT_FAILED : OPTS_GO_ON;
 		return OPTS_GO_ON;
 	}
 	if (!l->log_path) {
+		if (l->daemon)                  /* or whoever reads our output would wait for its end */
+			dup2(STDERR_FILENO, STDOUT_FILENO);
 		snprintf(l->says, sizeof l->says, "started, pid %d\n", (int)getpid());
 		return OPTS_GO_ON;
 	}

@@ -18,6 +18,7 @@
 #define PAUSE_MS 100                    /* after running out of something; or until a connection ends */
 #define GIVE_UP_MS 1000                 /* from the cut to leaving handlers behind */
 #define SAY_MS 1000
+#define QUIET_LOOK_MS 20
 
 /* --- Accounting and admission ---------------------------------------------------------------------- */
 
@@ -30,7 +31,11 @@ void worker_look(struct worker *w)
 
 static void worker_look_fire(struct timer *t)
 {
-	worker_look(list_of(t, struct worker, look));
+	struct worker *w = list_of(t, struct worker, look);
+
+	worker_look(w);
+	if (w->quiet)                   /* is_over() is asked again when the listeners have let go */
+		loop_timer(&w->loop, t, w->loop.now + QUIET_LOOK_MS);
 }
 
 void worker_look_at(struct worker *w, int64_t when)
@@ -259,7 +264,9 @@ void worker_stop(struct worker *w, int level)
 	w->phase = next;
 	worker_look(w);
 	w->quiet = level == 1 && server_is_handed(w->server);
-	if (!w->quiet)
+	if (w->quiet)
+		worker_look_at(w, w->loop.now);         /* a turn that does not wait: then nobody is on the way */
+	else
 		worker_tell(w, level);
 	if (level >= 2)
 		loop_timer(&w->loop, &w->patience, w->loop.now + GIVE_UP_MS);
@@ -275,9 +282,18 @@ static void worker_stop_rest(struct worker *w)
 		conn_stop(list_of(n, struct myr_conn, link));
 }
 
+/* A newcomer may still be on its way to us, whom the other process will never see. */
+static bool worker_may_get_one(const struct worker *w)
+{
+	for (unsigned i = 0; i < w->n_listeners; i++)
+		if (!w->listeners[i].gone && (w->listeners[i].port.armed || w->listeners[i].n_parked > 0))
+			return true;
+	return false;
+}
+
 bool worker_is_over(const struct worker *w)
 {
-	if (w->phase < PHASE_DRAINING)
+	if (w->phase < PHASE_DRAINING || (w->quiet && worker_may_get_one(w)))
 		return false;
 	return w->gave_up || (atomic_load(&w->row->stats.conns_open) == 0 && list_empty(&w->loop.conns));
 }
