@@ -310,15 +310,26 @@ int launch_begin(struct launch *l)
 	return status;
 }
 
+/* A successor that has not taken over is not to any more.  No handler may come between: it would reap it, and
+ * 0 is the number of all our children. */
+static void launch_call_off(const struct launch *l)
+{
+	sigset_t all;
+
+	sigfillset(&all);
+	sigprocmask(SIG_SETMASK, &all, NULL);
+	if (self.successor > 0 && l->pidfile.owner != 0) {
+		kill(self.successor, SIGTERM);
+		waitpid(self.successor, NULL, 0);
+	}
+}
+
 void launch_end(struct launch *l)
 {
 	if (self.launch != l)
 		return;
 	self.reloads = false;
-	if (self.successor > 0 && l->pidfile.owner != 0) {      /* it has not taken over, and is not to any more */
-		kill(self.successor, SIGTERM);
-		waitpid(self.successor, NULL, 0);
-	}
+	launch_call_off(l);
 	logfile_end(&l->log);
 	pidfile_release(&l->pidfile);
 }

@@ -133,10 +133,16 @@ int will_complete(struct will *w, struct myr_server *server, int lock, int contr
 static _Noreturn void will_be_done(const struct will *w)
 {
 	static const char failed[] = "error: cannot execute the program again\n";
+	static const int ends[] = { SIGTERM, SIGINT, SIGQUIT };
 	sigset_t none;
 
 	for (size_t i = 0; i < w->fds_n; i++)
 		fcntl(w->fds[i], F_SETFD, 0);
+	for (size_t i = 0; i < sizeof ends / sizeof *ends; i++)
+		signal(ends[i], SIG_DFL);       /* or one that comes now would be taken by our parent's handler */
+	signal(SIGHUP, SIG_IGN);
+	signal(SIGUSR1, SIG_IGN);
+	signal(SIGUSR2, SIG_IGN);
 	if (fchdir(w->home) == 0) {
 		sigemptyset(&none);
 		sigprocmask(SIG_SETMASK, &none, NULL);
