@@ -73,7 +73,7 @@ static const char test_text[] =
 
 static const char make_text[] =
 	"# make: test, then build.  `myriad run @.c` needs none of this.\n"
-	"CFLAGS += -g -O2 -Wall -Wextra $(shell pkg-config --cflags myriad)\n"
+	"CFLAGS += -g -O2 -Wall $(shell pkg-config --cflags myriad)\n"
 	"\n"
 	"all: test @.so\n"
 	"\n"

@@ -34,7 +34,12 @@ static void worker_look_fire(struct timer *t)
 	struct worker *w = list_of(t, struct worker, look);
 
 	worker_look(w);
-	if (w->quiet)                   /* is_over() is asked again when the listeners have let go */
+	if (!w->quiet)
+		return;
+	w->swept = true;                /* may a newcomer be on the way to us, whom the other process never sees? */
+	for (unsigned i = 0; i < w->n_listeners; i++)
+		w->swept &= listener_sweep(&w->listeners[i]);
+	if (!w->swept)
 		loop_timer(&w->loop, t, w->loop.now + QUIET_LOOK_MS);
 }
 
@@ -282,18 +287,9 @@ static void worker_stop_rest(struct worker *w)
 		conn_stop(list_of(n, struct myr_conn, link));
 }
 
-/* A newcomer may still be on its way to us, whom the other process will never see. */
-static bool worker_may_get_one(const struct worker *w)
-{
-	for (unsigned i = 0; i < w->n_listeners; i++)
-		if (!w->listeners[i].gone && (w->listeners[i].port.armed || w->listeners[i].n_parked > 0))
-			return true;
-	return false;
-}
-
 bool worker_is_over(const struct worker *w)
 {
-	if (w->phase < PHASE_DRAINING || (w->quiet && worker_may_get_one(w)))
+	if (w->phase < PHASE_DRAINING || (w->quiet && !w->swept))
 		return false;
 	return w->gave_up || (atomic_load(&w->row->stats.conns_open) == 0 && list_empty(&w->loop.conns));
 }

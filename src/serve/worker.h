@@ -34,6 +34,7 @@ struct worker {
 	unsigned refused_unsaid;
 	struct timer look;              /* the listeners are to look again */
 	struct timer patience;          /* the drain is over; the cut was not heeded */
+	bool     swept;                 /* quiet, and all listeners have let go */
 	bool     quiet;                 /* draining, and nobody is told yet: who comes next is another process's */
 	bool     rest_stopped;          /* only connections we dialled were left, and they were told */
 	bool     gave_up;               /* handlers that ignore the cut are left behind */
