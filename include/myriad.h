@@ -200,6 +200,8 @@ struct myr_config {
 	int         drain_ms;          /* for all, from stop to the cut [30 s] */
 	size_t      stack;             /* of a blocking handler on an event engine [256 KiB of addresses] */
 	const char *const *values;     /* "name=value" for myr_app_value(); NULL at the end */
+	const char *const *inherited;  /* what myr_server_bequest() wrote: these sockets are taken in place of new
+	                                  ones by the endpoints they were for; NULL at the end */
 };
 
 /* For main(): serve until SIGINT or SIGTERM, say what went wrong, return an exit status.  Restores handlers. */
@@ -229,6 +231,12 @@ MYR_API const char *myr_server_address(struct myr_server *, int listener);  /* "
 MYR_API int  myr_server_run (struct myr_server *);
 MYR_API void myr_server_stop(struct myr_server *);  /* [any] [sig] drain; a second call cuts */
 MYR_API void myr_server_free(struct myr_server *);  /* after run; NULL is fine */
+/* To be replaced by another process without refusing anybody.  It inherits the sockets: "tcp::7000=5,6", the endpoint
+ * and the descriptors, for its myr_config.inherited; the length, or -ENOENT (no such listener), -ENAMETOOLONG. */
+MYR_API int  myr_server_bequest(struct myr_server *, int listener, char *dst, size_t size);
+/* When it serves: leave the sockets to it, serve those who are here to their own end, then return from run.  Who is
+ * still here after drain_ms is told to stop, and cut after as long again.  [any] [sig] */
+MYR_API void myr_server_hand_over(struct myr_server *);
 MYR_API const char *const *myr_engines(void);       /* those that work here, best first; NULL at the end */
 
 /* Bytes (at most 64 KiB, copied) for a connection in any worker or process: its on_tell() gets them.  In order from one
@@ -237,7 +245,7 @@ MYR_API int  myr_tell(struct myr_server *, myr_id to, const void *, size_t);    
 /* For all open connections of a service (the pointer that was added; NULL: of all), the sender's too. */
 MYR_API int  myr_tell_all(struct myr_server *, const struct myr_service *, const void *, size_t);         /* [any] */
 
-struct myr_stats { uint64_t conns_open, accepted, refused, cut, bytes_in, bytes_out; };    /* all workers */
+struct myr_stats { uint64_t conns_open, accepted, refused, cut, bytes_in, bytes_out, workers; };   /* all workers */
 MYR_API int  myr_server_stats_sized(struct myr_server *, struct myr_stats *, size_t);                     /* [any] */
 static inline int myr_server_stats(struct myr_server *s, struct myr_stats *out)
 { return myr_server_stats_sized(s, out, sizeof *out); }

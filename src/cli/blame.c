@@ -127,7 +127,7 @@ static void blame_holder(const struct sockets *s)
 	closedir(d);
 }
 
-static void blame_in_use(const char *service, const char *endpoint)
+static void blame_in_use(const char *command, const char *subject, const char *endpoint)
 {
 	unsigned port = endpoint_port(endpoint);
 	struct sockets s = { .n = 0 };
@@ -146,20 +146,20 @@ static void blame_in_use(const char *service, const char *endpoint)
 	}
 	blame_holder(&s);
 	if (port > 0)
-		say_try("another port: myriad serve %s %s%u   (0: any that is free)", service, udp ? "udp:" : "",
+		say_try("another port: %s %s %s%u   (0: any that is free)", command, subject, udp ? "udp:" : "",
 		        port < 65535 ? port + 1 : port - 1);
 }
 
-void blame_listen(const char *command, const char *service, const char *endpoint, int err)
+void blame_listen(const char *command, const char *subject, const char *endpoint, int err)
 {
 	unsigned port = endpoint_port(endpoint);
 
 	say_error(command, "%s", myr_reason());
 	if (err == -EADDRINUSE) {
-		blame_in_use(service, endpoint);
+		blame_in_use(command, subject, endpoint);
 	} else if ((err == -EACCES || err == -EPERM) && port > 0 && port < 1024) {
 		say_more("ports below 1024 need a right (CAP_NET_BIND_SERVICE)");
-		say_try("a port above 1023: myriad serve %s %u", service, port + 50000);
+		say_try("a port above 1023: %s %s %u", command, subject, port + 50000);
 	} else if (err == -EADDRNOTAVAIL) {
 		say_try("an address of this machine; :%u is all of them, %u is this machine only", port, port);
 	}

@@ -5,6 +5,11 @@
 #define CLI_COMMANDS_H
 
 int serve_main   (int argc, char **argv);
+int run_main     (int argc, char **argv);
+int stop_main    (int argc, char **argv);
+int status_main  (int argc, char **argv);
+int reload_main  (int argc, char **argv);
+int new_main     (int argc, char **argv);
 int connect_main (int argc, char **argv);
 int multi_main   (int argc, char **argv);
 int send_main    (int argc, char **argv);

@@ -87,6 +87,7 @@ static void host_configure(struct host *h, struct myr_config *config)
 		.drain_ms = (int)v[H_DRAIN].n,
 		.stack = (size_t)v[H_STACK].n,
 		.values = h->app_values,
+		.inherited = h->inherited,
 	};
 }
 
@@ -216,6 +217,8 @@ static int host_wrap(struct host *h)
 	h->service = *(h->edition ? h->edition->service : h->app->service);
 	if (say_level >= LOG_INFO)
 		h->service = trace_wrap(&h->service);
+	if (h->wrap)
+		h->service = h->wrap(&h->service);
 	if (!h->seeded[0])
 		return h->values[H_STDIN_EXIT].n ? stdin_exit_wrap(&h->service, h->server) : 0;
 	h->sim.server = h->server;
@@ -237,7 +240,7 @@ static int host_listen(struct host *h)
 
 		if (err >= 0)
 			continue;
-		blame_listen(h->command->name, h->service.name, h->endpoints[i], err);
+		blame_listen(h->command->name, h->subject, h->endpoints[i], err);
 		return err != -EINVAL ? EXIT_FAILED :
 			h->values[H_LISTEN].from == FROM_ENVIRONMENT ? EXIT_CONFIG : EXIT_USAGE;
 	}
@@ -288,7 +291,7 @@ static void host_ready(struct host *h)
 		h->edition->started(h->server, listeners);
 	fflush(stdout);
 	if (h->serving)
-		h->serving(h, h->serving_arg);
+		h->serving(h, h->hook_arg);
 }
 
 static int host_run(struct host *h)
@@ -342,7 +345,10 @@ static int host_start(struct host *h)
 	if (status == OPTS_GO_ON && h->values[H_CHECK].n) {
 		printf("ok\n");
 		status = EXIT_DONE;
-	} else if (status == OPTS_GO_ON) {
+	}
+	if (status == OPTS_GO_ON && h->bound)
+		status = h->bound(h, h->hook_arg);
+	if (status == OPTS_GO_ON) {
 		host_banner(h);
 		status = host_run(h);
 	}

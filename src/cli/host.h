@@ -41,8 +41,13 @@ struct host {
 	const char *const *app_values;  /* struct myr_config.values */
 	const char *endpoint;           /* unless others are given */
 	bool verify;                    /* under sim: what comes back must be what was sent */
-	void (*serving)(struct host *, void *arg);      /* called once clients can connect; may be NULL */
-	void *serving_arg;
+	const char *const *inherited;   /* struct myr_config.inherited */
+	/* Each may be NULL: round the service; when it listens and nothing has started (OPTS_GO_ON or an exit
+	 * status); once clients can connect. */
+	struct myr_service (*wrap)(const struct myr_service *);
+	int  (*bound)(struct host *, void *arg);
+	void (*serving)(struct host *, void *arg);
+	void *hook_arg;
 	/* host.c's */
 	struct myr_server *server;
 	struct myr_service service;     /* the application's, as it is or wrapped */

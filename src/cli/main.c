@@ -23,6 +23,11 @@ static const struct {
 	const char *about;
 } commands[] = {
 	{ "serve",    serve_main,    "run a service" },
+	{ "run",      run_main,      "run an application, APP.so or app.c, in the foreground or as a daemon" },
+	{ "stop",     stop_main,     "stop an application that runs as a daemon" },
+	{ "status",   status_main,   "does it run, since when, and where does it listen?" },
+	{ "reload",   reload_main,   "replace it by what its file is now, without refusing anybody" },
+	{ "new",      new_main,      "write a small application, its test and its Makefile" },
 	{ "connect",  connect_main,  "talk to a server by hand, or through pipes" },
 	{ "multi",    multi_main,    "many connections at once, by hand or from a script" },
 	{ "send",     send_main,     "send a file or a text behind its length, take it back" },

@@ -340,6 +340,12 @@ int opts_parse(const struct command *cmd, struct opt_value *values, int argc, ch
 	status = opts_set_standards(&p);
 	if (status == OPTS_GO_ON)
 		status = opts_command_line(&p, args);
+	if ((p.help || p.full_help) && cmd->help_for && *args > 0) {
+		int mistake = cmd->help_for(values, argv + 1, *args);
+
+		if (mistake != OPTS_GO_ON)
+			return mistake;
+	}
 	if (p.help || p.full_help) {
 		(p.full_help ? help_full : help_short)(cmd);
 		return EXIT_DONE;

@@ -49,6 +49,9 @@ struct command {
 	const struct opt *opts;
 	size_t opts_n;
 	const char *more;               /* the end of --help */
+	/* Help was asked for with arguments: says what is special about them, before the rest.  OPTS_GO_ON, or the
+	 * exit status.  NULL: nothing is. */
+	int (*help_for)(const struct opt_value *, char **args, int args_n);
 };
 
 #define OPTS_GO_ON (-1)

@@ -19,6 +19,7 @@ static struct {
 	pid_t pid;
 	const char *interrupted;
 	int said;                       /* on a terminal: what a second Ctrl-C does */
+	volatile sig_atomic_t come;
 } stopping;
 
 static void signals_say(int sig)
@@ -40,6 +41,7 @@ static void signals_stop(int sig)
 
 	if (getpid() != stopping.pid)
 		return;
+	stopping.come = 1;
 	signals_say(sig);
 	myr_server_stop(stopping.server);
 	if (sig == SIGQUIT)
@@ -58,6 +60,11 @@ void signals_catch(struct myr_server *server, const char *interrupted)
 	for (size_t i = 0; i < sizeof signals / sizeof *signals; i++)
 		if (sigaction(signals[i], NULL, &old) == 0 && (signals[i] == SIGTERM || old.sa_handler != SIG_IGN))
 			sigaction(signals[i], &ours, NULL);
+}
+
+bool signals_stopping(void)
+{
+	return stopping.come;
 }
 
 void signals_let_go(void)

@@ -5,11 +5,13 @@
 #define CLI_SIGNALS_H
 
 #include <myriad.h>
+#include <stdbool.h>
 
 /* SIGINT, SIGTERM and SIGHUP drain, the second one cuts; SIGQUIT cuts.  What was ignored when we were
  * started stays ignored: nohup, and jobs in the background.  One server in a process.  `interrupted`
  * goes to standard output at the first SIGINT; NULL: nothing does. */
 void signals_catch(struct myr_server *, const char *interrupted);
 void signals_let_go(void);
+bool signals_stopping(void);            /* [sig] one of them has come */
 
 #endif

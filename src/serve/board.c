@@ -218,7 +218,7 @@ void board_clear(struct board *b, struct board_row *row)
 
 void board_sum(const struct board *b, struct myr_stats *sum)
 {
-	*sum = (struct myr_stats){ 0 };
+	*sum = (struct myr_stats){ .workers = b->rows };
 	for (unsigned i = 0; i < b->rows; i++) {
 		const struct board_row *r = &b->row[i];
 

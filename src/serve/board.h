@@ -10,6 +10,7 @@
 
 #include <stdalign.h>
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "io/loop.h"
@@ -36,6 +37,8 @@ struct board {
 	int64_t  interval_ns;           /* between two connections at accept_rate; 0: no limit */
 	_Atomic int64_t earned_ns;      /* the rate is used up to this moment (loop time) */
 	_Atomic unsigned stops;         /* calls of myr_server_stop() */
+	_Atomic bool served;            /* some worker has accepted, or could have */
+	_Atomic bool handed;            /* another process has the sockets, and accepts */
 	struct board_row row[];
 };
 

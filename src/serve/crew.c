@@ -4,6 +4,7 @@
 #include "serve/crew.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 #include <syslog.h>
@@ -67,6 +68,8 @@ void crew_stop(struct crew *c, int level)
 	if (level <= c->level)
 		return;
 	c->level = level;
+	if (level == 1 && server_is_handed(c->server) && wait_ms > 0)
+		wait_ms = wait_ms < INT_MAX / 4 ? 2 * wait_ms : INT_MAX / 2;    /* quiet for as long before */
 	for (unsigned i = 0; i < c->server->n_workers; i++) {
 		struct member *m = &c->members[i];
 

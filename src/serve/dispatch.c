@@ -19,7 +19,7 @@ int dispatch_adopt(struct listener *l, const struct accepted *a)
 		                (uint32_t)++w->loop.numbers, &err);
 	if (c == NULL)
 		return err;
-	if (w->phase != PHASE_SERVING)
+	if (worker_tells(w))
 		conn_stop(c);
 	return 0;
 }

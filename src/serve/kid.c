@@ -200,7 +200,7 @@ int dispatch_fork(struct listener *l, const struct accepted *a)
 	if (err < 0)
 		goto fail_fork;
 	accepted_close(a);
-	if (w->phase != PHASE_SERVING)
+	if (worker_tells(w))
 		kid_stop(&k->solo, 1);
 	return 0;
 fail_fork:

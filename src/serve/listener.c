@@ -162,11 +162,11 @@ static void listener_unpark(struct listener *l)
 		struct parked p = l->parked[0];
 		const struct accepted a = { p.handle, p.flags, (struct sockaddr *)&p.address, p.len, NULL };
 
-		if (w->phase == PHASE_SERVING && (board_room(w->server->board) == 0 || worker_is_busy(w)))
+		if (!worker_tells(w) && (board_room(w->server->board) == 0 || worker_is_busy(w)))
 			return;
 		l->n_parked--;
 		memmove(&l->parked[0], &l->parked[1], l->n_parked * sizeof l->parked[0]);
-		if (w->phase == PHASE_SERVING)
+		if (!worker_tells(w))
 			listener_admit(l, &a);
 		else
 			listener_turn_away(l, &a, "the server stops");
@@ -276,6 +276,30 @@ static const struct port_ops listener_ops = {
 	.settle = listener_settle, .accepted = listener_accepted, .failed = listener_failed,
 	.released = listener_released,
 };
+
+/* Accepting, where it is asked of the kernel, is asked for exclusively: who came just when we withdrew has woken
+ * nobody else, and would wait for the next one to come.  So the last look at the queue is ours. */
+bool listener_sweep(struct listener *l)
+{
+	const struct myr_server *v = l->worker->server;
+	struct sockaddr_storage a;
+	socklen_t n;
+	int fd;
+
+	if (l->gone || l->swept)
+		return l->n_parked == 0;
+	if (l->port.armed)
+		return false;
+	l->swept = true;
+	while (board_room(v->board) > 0 && l->n_parked == 0) {
+		n = sizeof a;
+		fd = sys_accept4(l->port.handle, (struct sockaddr *)&a, &n, SOCK_NONBLOCK | SOCK_CLOEXEC);
+		if (fd < 0)
+			break;
+		listener_accepted(&l->port, fd, 0, (struct sockaddr *)&a, n);
+	}
+	return l->n_parked == 0;
+}
 
 int listener_open(struct listener *l, struct worker *w, struct site *site)
 {

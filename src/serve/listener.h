@@ -29,6 +29,7 @@ struct listener {
 	unsigned n_parked;
 	bool gone;                      /* not attached, or released */
 	bool deaf;                      /* newcomers are refused: the server drains */
+	bool swept;                     /* handed over: nobody is on the way to us any more */
 	struct parked parked[LISTENER_BUDGET];
 };
 
@@ -42,6 +43,8 @@ void listener_turn_away(struct listener *, const struct accepted *, const char *
 
 int  listener_open(struct listener *, struct worker *, struct site *);
 void listener_close(struct listener *);
+/* Handed over: true once nobody is on the way to us. */
+bool listener_sweep(struct listener *);
 /* The refusal's on_open. */
 void listener_say_full(struct myr_conn *);
 void listener_refusal_ended(struct myr_conn *);

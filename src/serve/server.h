@@ -30,6 +30,7 @@ struct site {
 	struct sock_name name;
 	int    *handles;                /* listening: one, or one for each worker */
 	unsigned n_handles;
+	unsigned inherited;             /* 1 + which of config.inherited; 0: opened here */
 };
 
 enum place {                            /* of this process, in the server */
@@ -74,11 +75,15 @@ struct bell {                           /* the server's eventfd in a loop */
 int  bell_hang(struct bell *, struct myr_server *, struct myr_loop *);
 void bell_take_down(struct bell *);
 int  server_stop_level(const struct myr_server *);      /* 0, 1 drain, 2 cut */
+bool server_is_handed(const struct myr_server *);       /* the sockets live on in another process */
 
 /* From now on nobody can connect.  All sockets at once, so that no worker lets in whom another has refused;
  * not the user's own (fd:N), with which somebody else may go on; and datagrams are just not read any more. */
 void sites_refuse(struct myr_server *);
 void sites_free(struct myr_server *);    /* site.c */
+/* inherit.c: the sockets that were inherited for this site, if there are `want` of them.  How many it has got:
+ * 0, there are none for it; or an error. */
+int  inherit_listen(struct site *, unsigned want);
 
 /* home.c, crew.c, simulate.c: the three ways to run.  0 or an error. */
 int  home_run(struct myr_server *);

@@ -54,6 +54,9 @@ static int site_listen(struct site *s)
 		return fail(-ENOMEM, "out of memory");
 	if (s->server->world != NULL)
 		return site_listen_sim(s);
+	fd = inherit_listen(s, want);
+	if (fd < 0)
+		return fd;
 	for (; s->n_handles < want; s->n_handles++) {
 		fd = s->n_handles == 0 ? sock_listen(&s->endpoint, want > 1, &s->name) : sock_listen_again(s->handles[0]);
 		if (fd < 0)
@@ -63,11 +66,20 @@ static int site_listen(struct site *s)
 	return 0;
 }
 
+/* Others accept there: those we have handed it to, or those who had it before us and have it still. */
+static bool site_is_others(const struct site *s)
+{
+	const struct board *b = s->server->board;
+
+	return s->endpoint.kind == ENDPOINT_FD || server_is_handed(s->server) ||
+	       (s->inherited > 0 && !atomic_load(&b->served));
+}
+
 static void site_deafen(struct site *s)
 {
 	struct sim *world = s->server->world;
 
-	if (s->n_handles > 0 && world == NULL)
+	if (s->n_handles > 0 && world == NULL && !site_is_others(s))
 		sock_forget(&s->endpoint, s->handles[0]);
 	for (unsigned i = 0; i < s->n_handles; i++) {
 		if (world != NULL)
@@ -84,7 +96,7 @@ void sites_refuse(struct myr_server *v)
 	for (unsigned i = 0; i < v->n_sites && v->world == NULL; i++) {
 		const struct site *s = v->sites[i];
 
-		if (s->endpoint.kind == ENDPOINT_FD || endpoint_is_datagram(&s->endpoint))
+		if (site_is_others(s) || endpoint_is_datagram(&s->endpoint))
 			continue;
 		for (unsigned k = 0; k < s->n_handles; k++)
 			if (s->handles[k] >= 0)                 /* not another process's */

@@ -19,6 +19,17 @@ void myr_server_stop(struct myr_server *v)
 	errno = saved;
 }
 
+void myr_server_hand_over(struct myr_server *v)
+{
+	atomic_store(&v->board->handed, true);
+	myr_server_stop(v);
+}
+
+bool server_is_handed(const struct myr_server *v)
+{
+	return atomic_load(&v->board->handed);
+}
+
 int server_stop_level(const struct myr_server *v)
 {
 	unsigned stops = atomic_load(&v->board->stops);

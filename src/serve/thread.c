@@ -181,7 +181,7 @@ int dispatch_thread(struct listener *l, const struct accepted *a)
 	err = thread_start(&t->thread, thread_stack(w->server), thread_main, t);
 	if (err < 0)
 		goto fail_start;
-	if (w->phase != PHASE_SERVING)
+	if (worker_tells(w))
 		thread_stop(&t->solo, 1);
 	return 0;
 fail_start:

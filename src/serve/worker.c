@@ -4,7 +4,8 @@
  *
  * The drain: listeners stop; accepted connections are told; when they have gone, what handlers have
  * dialled is closed; at drain_ms everything left is cut; what ignores even that is given up a second
- * later (children are killed, threads left behind) so that the server always ends. */
+ * later (children are killed, threads left behind) so that the server always ends.  When the server is
+ * handed over, nobody is told at first: the drain begins after drain_ms for those who are still here. */
 #include "serve/worker.h"
 
 #include <errno.h>
@@ -17,6 +18,7 @@
 #define PAUSE_MS 100                    /* after running out of something; or until a connection ends */
 #define GIVE_UP_MS 1000                 /* from the cut to leaving handlers behind */
 #define SAY_MS 1000
+#define QUIET_LOOK_MS 20
 
 /* --- Accounting and admission ---------------------------------------------------------------------- */
 
@@ -29,7 +31,16 @@ void worker_look(struct worker *w)
 
 static void worker_look_fire(struct timer *t)
 {
-	worker_look(list_of(t, struct worker, look));
+	struct worker *w = list_of(t, struct worker, look);
+
+	worker_look(w);
+	if (!w->quiet)
+		return;
+	w->swept = true;                /* may a newcomer be on the way to us, whom the other process never sees? */
+	for (unsigned i = 0; i < w->n_listeners; i++)
+		w->swept &= listener_sweep(&w->listeners[i]);
+	if (!w->swept)
+		loop_timer(&w->loop, t, w->loop.now + QUIET_LOOK_MS);
 }
 
 void worker_look_at(struct worker *w, int64_t when)
@@ -185,6 +196,7 @@ int worker_go(struct worker *w)
 	if (err < 0)
 		return err;
 	w->phase = PHASE_SERVING;
+	atomic_store(&w->server->board->served, true);
 	for (unsigned i = 0; i < w->n_listeners; i++) {
 		err = listener_open(&w->listeners[i], w, w->server->sites[i]);
 		if (err < 0)
@@ -222,14 +234,30 @@ static void worker_give_up(struct worker *w)
 	w->gave_up = w->server->haunted = true;
 }
 
+static void worker_tell(struct worker *w, int level)
+{
+	w->quiet = false;
+	worker_tell_solos(w, level);
+	serve_stop_loop(&w->loop, level);
+}
+
 static void worker_patience_fire(struct timer *t)
 {
 	struct worker *w = list_of(t, struct worker, patience);
 
-	if (w->phase == PHASE_CUT)
+	if (w->phase == PHASE_CUT) {
 		worker_give_up(w);
-	else
+	} else if (w->quiet) {
+		worker_tell(w, 1);
+		loop_timer(&w->loop, t, w->loop.now + w->server->config.drain_ms);
+	} else {
 		worker_stop(w, 2);
+	}
+}
+
+bool worker_tells(const struct worker *w)
+{
+	return w->phase > PHASE_SERVING && !w->quiet;
 }
 
 void worker_stop(struct worker *w, int level)
@@ -240,8 +268,11 @@ void worker_stop(struct worker *w, int level)
 		return;
 	w->phase = next;
 	worker_look(w);
-	worker_tell_solos(w, level);
-	serve_stop_loop(&w->loop, level);
+	w->quiet = level == 1 && server_is_handed(w->server);
+	if (w->quiet)
+		worker_look_at(w, w->loop.now);         /* a turn that does not wait: then nobody is on the way */
+	else
+		worker_tell(w, level);
 	if (level >= 2)
 		loop_timer(&w->loop, &w->patience, w->loop.now + GIVE_UP_MS);
 	else if (w->server->config.drain_ms >= 0)
@@ -258,7 +289,7 @@ static void worker_stop_rest(struct worker *w)
 
 bool worker_is_over(const struct worker *w)
 {
-	if (w->phase < PHASE_DRAINING)
+	if (w->phase < PHASE_DRAINING || (w->quiet && !w->swept))
 		return false;
 	return w->gave_up || (atomic_load(&w->row->stats.conns_open) == 0 && list_empty(&w->loop.conns));
 }

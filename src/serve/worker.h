@@ -35,6 +35,8 @@ struct worker {
 	unsigned refused_unsaid;
 	struct timer look;              /* the listeners are to look again */
 	struct timer patience;          /* the drain is over; the cut was not heeded */
+	bool     swept;                 /* quiet, and all listeners have let go */
+	bool     quiet;                 /* draining, and nobody is told yet: who comes next is another process's */
 	bool     rest_stopped;          /* only connections we dialled were left, and they were told */
 	bool     gave_up;               /* handlers that ignore the cut are left behind */
 	struct slots solos;             /* thread, fork: connections with a loop of their own */
@@ -52,6 +54,7 @@ int  worker_go(struct worker *);
 int  worker_post(struct worker *, struct post *);       /* [any] as loop_post(); -ENOTCONN: it is not there */
 void worker_stop(struct worker *, int level);   /* 1: drain, 2: cut */
 bool worker_is_over(const struct worker *);
+bool worker_tells(const struct worker *);       /* connections are to stop: new ones as well */
 void worker_turn(struct worker *);
 /* service.stop(), and close the loop (or leave it behind). */
 void worker_finish(struct worker *);
