@@ -270,7 +270,8 @@ def test_d18_a_live_connection_keeps_the_original_alive(stage):
 @every_engine
 @pytest.mark.parametrize("edition", ["exact", "hardened"])
 def test_d18_ctrl_c_ends_with_a_live_connection(stage, engine, edition):
-    server = stage.exact("echo", "S0-P3", engine=engine) if edition == "exact" else stage.serve("echo", engine=engine)
+    server = (stage.exact("echo", "S0-P3", "--close-timeout", "100ms", engine=engine) if edition == "exact"
+              else stage.serve("echo", "--close-timeout", "100ms", engine=engine))
     with server.connect() as s:
         s.sendall(b"x")
         assert read_exactly(s, 1) == b"x"
