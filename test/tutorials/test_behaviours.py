@@ -9,7 +9,7 @@ import socket
 import threading
 
 import pytest
-from harness import DEADLINE, ENGINES, MYRIAD, TOGETHER, Server, read_all, read_exactly, stage       # noqa: F401
+from harness import DEADLINE, ENGINES, MYRIAD, TOGETHER, Server, read_exactly, stage       # noqa: F401
 
 every_engine = pytest.mark.parametrize("engine", ENGINES)
 several_at_once = pytest.mark.parametrize("engine", TOGETHER)
@@ -104,16 +104,6 @@ def test_b23_exercise_4_and_9_exit_typed_at_the_server(stage, engine):
     assert server.err.end().splitlines()[-1].startswith("stopped: 1 served, 0 refused, 0 cut")
     with pytest.raises(ConnectionRefusedError):
         socket.create_connection(("127.0.0.1", server.port), timeout=DEADLINE)
-
-
-@every_engine
-def test_exercise_9_a_reply_under_way_is_finished(stage, engine):
-    server = stage.serve("stamp", "--stdin-exit", "--delay", "300ms", engine=engine)
-    with server.connect() as s:
-        s.sendall(b"hello\n")
-        server.type("EXIT\n")
-        assert read_all(s).startswith(b"Resposta eco => b'hello' as ")
-    assert server.process.wait(DEADLINE) == 0
 
 
 @every_engine
