@@ -170,7 +170,7 @@ def test_t4_twenty_clients_of_one_who_serves_one(stage, who, client):
     program = twenty(stage, client, server.port)
     program.wait()
     shown = program.out.text()
-    assert "Geramos todos os clientes!\n" in shown
+    assert "Geramos todos os clientes!" in shown        # its newline may come later, see T5
     if client == "ours":
         assert shown.startswith(golden("T4").splitlines()[0] + "\n")
     replies = answered(shown)
