@@ -60,14 +60,12 @@ static bool table_has(const char *name)
 static void table_add_service(const struct builtin *b)
 {
 	static char groups[OPTIONS_MAX][48];
-	const char *group = NULL;
+	char *group = groups[command.opts_n];
 
+	snprintf(group, sizeof *groups, "Options of %s", b->app->service->name);
 	for (const struct myr_app_option *o = b->app->options; o && o->name; o++) {
 		if (table_has(o->name))
 			continue;
-		if (!group)
-			group = groups[command.opts_n];
-		snprintf(groups[command.opts_n], sizeof *groups, "Options of %s", b->app->service->name);
 		assert(command.opts_n < OPTIONS_MAX);
 		table[command.opts_n++] = (struct opt){
 			.name = o->name, .kind = option_is_switch(o) ? OPT_SWITCH : OPT_TEXT, .about = o->about,
