@@ -308,6 +308,7 @@ static int host_run(struct host *h)
 	}
 	if (h->edition && h->edition->ended)
 		fputs(h->edition->ended, stdout);
+	fflush(stdout);
 	host_stopped(h);
 	if (!h->seeded[0])
 		return EXIT_DONE;

@@ -39,7 +39,8 @@ input()
 
 class Step:
     def __init__(self, kind, text, line):
-        self.kind, self.text, self.line, self.expected, self.stays = kind, text, line, [], False
+        self.kind, self.text, self.line, self.expected = kind, text, line, []
+        self.stays = self.typed = False         # a command: until later; is something typed to it?
 
 
 def add_line(steps, text, number):
@@ -82,11 +83,11 @@ class Terminal:
     def __init__(self, **how):
         self.how, self.process = how, None
 
-    def start(self, step, typed):
+    def start(self, step):
         wrap = self.how["wrap"]
         self.step, self.rest, self.seen = step, b"", []
         self.process = subprocess.Popen([*wrap, "bash", "-c", step.text], cwd=self.how["folder"], env=self.how["env"],
-                                        stdin=subprocess.PIPE if typed else subprocess.DEVNULL,
+                                        stdin=subprocess.PIPE if step.typed else subprocess.DEVNULL,
                                         stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True)
 
     def line(self, deadline):
@@ -153,7 +154,7 @@ def act(terminal, steps, i):
     following = steps[i + 1].kind if i + 1 < len(steps) else None
     if step.kind == "command":
         assert not terminal.process, f"line {step.line}: the command before has not ended"
-        terminal.start(step, typed=any(s.kind == "type" for s in steps[i + 1:]))
+        terminal.start(step)
     elif step.kind == "type":
         terminal.process.stdin.write(step.text.encode() + b"\n")
         terminal.process.stdin.flush()
@@ -168,6 +169,13 @@ def act(terminal, steps, i):
 
 def play(blocks, **how):
     terminals = {}
+    command = {}
+    for name, steps in blocks:
+        for step in steps:
+            if step.kind == "command":
+                command[name] = step
+            elif step.kind == "type":
+                command[name].typed = True
     for at, (name, steps) in enumerate(blocks):     # what a later block types to, or ends, stays until then
         later = next((s for n, s in blocks[at + 1:] if n == name), [])
         if steps and later and later[0].kind != "command":

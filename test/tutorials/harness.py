@@ -151,8 +151,11 @@ class Server(Program):
 
     def resident(self):
         """Memory in bytes, of the process and its children, the greatest of them."""
-        return max(int(pathlib.Path(f"/proc/{pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
-                   for pid in [self.process.pid, *children(self.process.pid)])
+        most = 0
+        for pid in [self.process.pid, *children(self.process.pid)]:
+            with contextlib.suppress(FileNotFoundError, ProcessLookupError):        # a child that has just gone
+                most = max(most, int(pathlib.Path(f"/proc/{pid}/statm").read_text().split()[1]))
+        return most * os.sysconf("SC_PAGE_SIZE")
 
 
 def children(pid):

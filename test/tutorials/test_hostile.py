@@ -87,7 +87,7 @@ def test_odd_input_to_the_exact_editions(stage, engine, id_, service):
 @pytest.mark.parametrize("service", ["reverse", "list", "stamp", "count"])
 def test_a_gigabyte_without_an_end(stage, engine, service):
     """A message that never ends: the connection ends long before, or at least nothing is kept of it."""
-    server = stage.serve(service, engine=engine)
+    server = stage.serve(service, "--close-timeout", "50ms", engine=engine)
     block, sent = b"7" * (1 << 20), 0
     try:
         with server.connect() as s:
@@ -96,7 +96,7 @@ def test_a_gigabyte_without_an_end(stage, engine, service):
                 sent += len(block)
     except ConnectionError:
         pass
-    assert sent < 64 << 20, "it took it all"
+    assert sent < 1 << 30, "it took it all"
     assert server.resident() < 96 << 20 or "san" in MYRIAD
     works(server, service)
 
