@@ -244,21 +244,32 @@ fail_fd:
 	return listen_failed(err, e);
 }
 
-static int listen_inherited(const struct endpoint *e)
+/* A descriptor that somebody else has opened, for this endpoint. */
+static int listen_inherited(const struct endpoint *e, int fd)
 {
-	int listening = 0, type = 0;
+	int listening = 0, type = 0, wanted = sock_type(e);
 	socklen_t n = sizeof listening;
 
-	if (sys_getsockopt(e->fd, SOL_SOCKET, SO_ACCEPTCONN, &listening, &n) < 0)
+	if (sys_getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listening, &n) < 0)
 		return listen_failed(-errno, e);
 	n = sizeof type;
-	if (!listening || sys_getsockopt(e->fd, SOL_SOCKET, SO_TYPE, &type, &n) < 0 || type != SOCK_STREAM)
-		return fail(-EINVAL, "cannot listen on fd:%d: it is not a listening stream socket", e->fd);
-	sock_tune(e->fd);
-	if (fcntl(e->fd, F_SETFL, fcntl(e->fd, F_GETFL) | O_NONBLOCK) < 0 ||
-	    fcntl(e->fd, F_SETFD, FD_CLOEXEC) < 0)
+	if (sys_getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &n) < 0 || type != wanted || listening != (type == SOCK_STREAM))
+		return fail(-EINVAL, "cannot listen on fd:%d: it is not a %s socket", fd,
+		            wanted == SOCK_STREAM ? "listening stream" : "datagram");
+	if (type == SOCK_STREAM)
+		sock_tune(fd);
+	if (fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK) < 0 || fcntl(fd, F_SETFD, FD_CLOEXEC) < 0)
 		return listen_failed(-errno, e);
-	return e->fd;
+	return fd;
+}
+
+int sock_adopt(const struct endpoint *e, int fd, struct sock_name *name)
+{
+	int err = listen_inherited(e, fd);
+
+	if (err >= 0)
+		err = sock_name(fd, e, name);
+	return err < 0 ? err : 0;
 }
 
 int sock_listen(const struct endpoint *e, bool shared, struct sock_name *name)
@@ -271,7 +282,7 @@ int sock_listen(const struct endpoint *e, bool shared, struct sock_name *name)
 		fd = listen_unix(e, backlog);
 		break;
 	case ENDPOINT_FD:
-		fd = listen_inherited(e);
+		fd = listen_inherited(e, e->fd);
 		break;
 	default:
 		if (e->host[0] != '\0') {

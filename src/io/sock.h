@@ -21,6 +21,8 @@ struct sock_name {                      /* what a listener is really bound to */
  * address; a second live server is still refused.  A unix path: a stale socket file is replaced, a
  * live one or another kind of file is not. */
 int sock_listen(const struct endpoint *, bool shared, struct sock_name *);
+/* A socket that another process has opened for this endpoint.  0 or an error; it stays open. */
+int sock_adopt(const struct endpoint *, int fd, struct sock_name *);
 /* One more socket on the same address as a shared one; -1-style error as above. */
 int sock_listen_again(int fd);
 /* Undo what listening left in the file system (unix path), if it is still ours. */

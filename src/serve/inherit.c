@@ -52,18 +52,13 @@ static const char *inherit_find(struct site *s)
 	return NULL;
 }
 
-/* As for "fd:N", but the name is that of the endpoint, and the socket is ours. */
 static int inherit_take(struct site *s, int fd)
 {
-	const struct endpoint at = { .kind = ENDPOINT_FD, .fd = fd };
-	int err = sock_listen(&at, false, &s->name);
+	int err = sock_adopt(&s->endpoint, fd, &s->name);
 
-	if (err < 0)
-		return err;
-	if (s->endpoint.kind == ENDPOINT_TCP && s->endpoint.host[0] == '\0')
-		snprintf(s->name.text, sizeof s->name.text, "tcp::%u", s->name.port);
-	s->handles[s->n_handles++] = fd;
-	return 0;
+	if (err == 0)
+		s->handles[s->n_handles++] = fd;
+	return err;
 }
 
 int inherit_listen(struct site *s, unsigned want)

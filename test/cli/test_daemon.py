@@ -648,6 +648,26 @@ def test_reload_refuses_nobody_when_the_house_is_full(folder):
     assert wrong == []
 
 
+@how
+def test_reload_of_datagram_endpoints(folder, how):
+    """A request that waits in the socket is answered by the new one."""
+    folder.write("talk.c", TALK_APP)
+    folder.start("talk.c", "udp:0", "unixgram:here", *how)
+    port = int(folder.says("listen")[0].rsplit(":", 1)[1])
+    with socket.socket(type=socket.SOCK_DGRAM) as s:
+        s.settimeout(20)
+        s.connect(("127.0.0.1", port))
+        for word in "one", "two":
+            s.send(b"x")
+            assert s.recv(100) == f"{word}: x\n".encode()
+            folder.write("talk.c", TALK_APP.replace('"one"', '"two"'))
+            assert folder.myriad("reload", "talk")[0] == 0, folder.log()
+    assert (folder.path / "here").exists()
+    assert folder.myriad("stop", "talk")[0] == 0
+    folder.nothing_left()
+    assert not (folder.path / "here").exists()
+
+
 def test_an_environment_that_is_left_over_is_not_believed(folder):
     folder.write("talk.c", TALK_APP)
     folder.start("talk.c", 0, env={"MYRIAD_SUCCESSION": "from=1 lock=0 control=1\ntcp:127.0.0.1:0=2\n"})
