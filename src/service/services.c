@@ -13,6 +13,7 @@ const struct builtin builtins[] = {
 	{ .app = &app_list,             .port = 50011, .editions = editions_list },
 	{ .app = &app_count,            .port = 50012, .editions = editions_count },
 	{ .app = APP(&service_daytime), .port = 50013 },        /* RFC 867: 13 */
+	{ .app = &app_primes,           .port = 50014 },
 	{ .app = APP(&service_chargen), .port = 50019 },        /* RFC 864: 19 */
 	{ .app = APP(&service_time),    .port = 50037 },        /* RFC 868: 37 */
 	{ .app = NULL }

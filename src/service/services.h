@@ -11,9 +11,9 @@
 
 extern const struct myr_service
 	service_echo, service_reverse, service_discard, service_chargen, service_daytime, service_time,
-	service_count, service_list, service_stamp;
+	service_count, service_list, service_primes, service_stamp;
 /* Those with options. */
-extern const struct myr_app app_count, app_list, app_reverse, app_stamp;
+extern const struct myr_app app_count, app_list, app_primes, app_reverse, app_stamp;
 
 /* A service as a tutorial has it, to the byte: `--seed-exact`, or `--seed-exact=ID`.  What it prints
  * goes to standard output, and nothing else does. */
