@@ -113,9 +113,11 @@ static void help_opt_full(const struct opt *o)
 
 void help_short(const struct command *cmd)
 {
+	size_t shown = cmd->short_n > 0 ? cmd->short_n : cmd->opts_n;
+
 	help_head(cmd);
 	printf("\nOptions:\n");
-	for (size_t i = 0; i < cmd->opts_n; i++) {
+	for (size_t i = 0; i < shown; i++) {
 		const struct opt *o = &cmd->opts[i];
 		char about[256];
 
@@ -124,6 +126,8 @@ void help_short(const struct command *cmd)
 		help_opt(o, about);
 	}
 	help_common();
+	if (shown < cmd->opts_n)
+		printf("And those of each service: %s --help\n", cmd->name);
 }
 
 void help_full(const struct command *cmd)

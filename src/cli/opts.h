@@ -48,6 +48,7 @@ struct command {
 	const char *examples[2];
 	const struct opt *opts;
 	size_t opts_n;
+	size_t short_n;                 /* those that -h shows; 0: all */
 	const char *more;               /* the end of --help */
 	/* Help was asked for with arguments: says what is special about them, before the rest.  OPTS_GO_ON, or the
 	 * exit status.  NULL: nothing is. */

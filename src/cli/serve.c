@@ -29,7 +29,7 @@ static struct command command = {
 	.about = "Runs a service until Ctrl-C",
 	.examples = { "myriad serve echo                      on port 50007 of this machine",
 	              "myriad serve reverse :7000 -e thread   on port 7000 of all addresses, a thread for each client" },
-	.opts = table, .opts_n = S_COUNT,
+	.opts = table, .opts_n = S_COUNT, .short_n = S_COUNT,
 	.more = HOST_HELP,
 };
 
