@@ -87,7 +87,11 @@ MYR_SLOW void task_ended(struct task *t)
 
 static void task_go(struct runnable *r)
 {
-	task_resume(list_of(r, struct task, run));
+	struct task *t = list_of(r, struct task, run);
+
+	if (t->conn != NULL)
+		conn_calls(t->conn, CALL_HANDLE);
+	task_resume(t);
 }
 
 static int fiber_start(struct myr_conn *c)

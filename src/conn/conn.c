@@ -199,6 +199,7 @@ static size_t conn_hand_over(struct myr_conn *c, const uint8_t *b, size_t n)
 		ssize_t k;
 
 		if (c->framing == NULL) {
+			conn_calls(c, CALL_ON_DATA);
 			k = (ssize_t)s->on_data(c, b + used, n - used);
 			assert((size_t)k <= n - used);
 			used += (size_t)k;
@@ -218,8 +219,10 @@ static size_t conn_hand_over(struct myr_conn *c, const uint8_t *b, size_t n)
 		}
 		c->seen = 0;
 		conn_frame_clock(c, false);
-		if (s->on_frame != NULL)
+		if (s->on_frame != NULL) {
+			conn_calls(c, CALL_ON_FRAME);
 			s->on_frame(c, frame.p, frame.n);
+		}
 		used += (size_t)k;
 	}
 	return used;
@@ -307,6 +310,7 @@ static inline void conn_received_blocking(struct myr_conn *c, const uint8_t *b, 
 	m->read_got = n < m->read_room ? n : m->read_room;
 	memcpy(m->read_to, b, m->read_got);
 	m->read_to = NULL;
+	conn_calls(c, CALL_HANDLE);
 	if (m->read_got < n)
 		conn_keep(c, b + m->read_got, n - m->read_got);
 	task_resume(m->task);
@@ -438,6 +442,7 @@ static void conn_received(struct port *p, const uint8_t *b, size_t n)
 		if (conn_is_blocking(c)) {
 			conn_received_blocking(c, b, n);
 		} else {
+			conn_calls(c, CALL_ON_DATA);
 			used = c->origin->service.on_data(c, b, n);
 			if (used < n)
 				conn_left_over(c, b + used, n - used);
@@ -454,8 +459,10 @@ static void conn_room(struct myr_conn *c)
 	c->bits |= C_OFFER;
 	if (partner != NULL)
 		conn_attention(partner);
-	if (!conn_is_blocking(c) && !(c->bits & (C_RELAYED | C_CLOSING)) && c->origin->service.on_room != NULL)
+	if (!conn_is_blocking(c) && !(c->bits & (C_RELAYED | C_CLOSING)) && c->origin->service.on_room != NULL) {
+		conn_calls(c, CALL_ON_ROOM);
 		c->origin->service.on_room(c);
+	}
 }
 
 /* --- The end --------------------------------------------------------------------------------------- */
@@ -478,8 +485,10 @@ static void conn_over(struct myr_conn *c)
 	relay_part(c, why);
 	if (c->bits & C_RESET)
 		c->port.flags |= PORT_RESET;
-	if (!conn_is_blocking(c) && c->origin->service.on_close != NULL && (c->bits & (C_OPENED | C_CLIENT)))
+	if (!conn_is_blocking(c) && c->origin->service.on_close != NULL && (c->bits & (C_OPENED | C_CLIENT))) {
+		conn_calls(c, CALL_ON_CLOSE);
 		c->origin->service.on_close(c, why);
+	}
 	conn_wake(c);
 	loop_detach(&c->port);
 }
@@ -595,8 +604,10 @@ static void conn_start(struct myr_conn *c)
 		return;
 	}
 	c->bits |= C_OPENED;
-	if (c->origin->service.on_open != NULL)
+	if (c->origin->service.on_open != NULL) {
+		conn_calls(c, CALL_ON_OPEN);
 		c->origin->service.on_open(c);
+	}
 }
 
 static void conn_tell_eof(struct myr_conn *c)
@@ -608,10 +619,12 @@ static void conn_tell_eof(struct myr_conn *c)
 		return;
 	}
 	c->bits |= C_EOF_TOLD;
-	if (c->origin->service.on_eof != NULL)
+	if (c->origin->service.on_eof != NULL) {
+		conn_calls(c, CALL_ON_EOF);
 		c->origin->service.on_eof(c);
-	else
+	} else {
 		myr_close(c);
+	}
 }
 
 static void conn_tell_stop(struct myr_conn *c)
@@ -623,6 +636,7 @@ static void conn_tell_stop(struct myr_conn *c)
 			conn_wake(c);
 	} else if (c->origin->service.on_stop != NULL && !(c->bits & C_STOP_TOLD)) {
 		c->bits |= C_STOP_TOLD;
+		conn_calls(c, CALL_ON_STOP);
 		c->origin->service.on_stop(c);
 	} else if (c->origin->service.on_stop == NULL && !(c->bits & C_RELAYED) && buf_len(&c->in) == 0 &&
 	           c->out.len == 0 && !conn_is_at_work(c)) {

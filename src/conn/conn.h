@@ -170,6 +170,12 @@ static inline int conn_queue(struct myr_conn *c, const void *p, size_t n)
 	return 0;
 }
 
+/* A function of its service is about to be called. */
+static inline void conn_calls(const struct myr_conn *c, enum doing what)
+{
+	loop_calls(c->port.loop, what, c->number, c->origin->service.name);
+}
+
 void conn_attention(struct myr_conn *);                 /* conn_settle() will look at everything */
 void conn_schedule(struct myr_conn *, int64_t due);     /* the timer fires then, or before */
 void conn_first_move(struct myr_conn *);

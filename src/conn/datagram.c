@@ -115,6 +115,7 @@ static void datagram_hand_over(struct myr_conn *c, const uint8_t *b, size_t n)
 
 	if (b == NULL)
 		b = none;
+	conn_calls(c, s->on_frame != NULL ? CALL_ON_FRAME : CALL_ON_DATA);
 	if (s->on_frame != NULL)
 		s->on_frame(c, b, n);
 	else

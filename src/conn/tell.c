@@ -16,12 +16,14 @@ void conn_tick(struct myr_conn *c)
 		c->bits |= C_DUE;
 		c->more->tick_late = true;
 	} else if (c->origin->service.on_tick != NULL && !(c->bits & (C_FAILED | C_OVER | C_CLOSING))) {
+		conn_calls(c, CALL_ON_TICK);
 		c->origin->service.on_tick(c);
 	}
 }
 
 static void conn_told(struct myr_conn *c, const void *p, size_t n)
 {
+	conn_calls(c, CALL_ON_TELL);
 	if (c->origin->service.on_tell != NULL)
 		c->origin->service.on_tell(c, p, n);
 	else if (c->framing != NULL)

@@ -98,6 +98,7 @@ void loop_turn(struct myr_loop *l)
 	struct myr_loop *outer = loop_turning;
 
 	loop_turning = l;
+	STAT_ADD(l->doing.turn, 1);
 	loop_flush(l);
 	l->mover->wait(l, loop_deadline(l));
 	loop_fire_timers(l);

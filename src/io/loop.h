@@ -41,6 +41,20 @@ struct loop_stats {
 #define STAT_ADD(field, n) \
 	atomic_store_explicit(&(field), atomic_load_explicit(&(field), memory_order_relaxed) + (n), memory_order_relaxed)
 
+/* What a loop is in the middle of, for whoever watches it from another thread.  Written by its own thread
+ * alone, and never cleared: only what does not change while a turn lasts means anything. */
+struct loop_doing {
+	_Atomic uint32_t turn;
+	_Atomic bool asleep;            /* in the system call that waits */
+	_Atomic uint64_t call;          /* the connection's number << 8 | enum doing */
+	const char *_Atomic service;    /* its name; NULL: it has none */
+};
+
+enum doing {
+	CALL_OTHER, CALL_ON_OPEN, CALL_ON_DATA, CALL_ON_FRAME, CALL_ON_ROOM, CALL_ON_EOF, CALL_ON_CLOSE,
+	CALL_ON_TICK, CALL_ON_TELL, CALL_ON_STOP, CALL_HANDLE
+};
+
 /* A call to make in the loop's thread.  post_free: after fn has run, or at the end without running. */
 struct post {
 	struct post *next;
@@ -66,6 +80,7 @@ struct myr_loop {
 	struct slots slots;             /* names of connections: worker loops and clients */
 	unsigned long numbers;          /* of connections accepted or dialled */
 	struct loop_stats *stats, own_stats;    /* stats points to a board row, or to own_stats */
+	struct loop_doing doing;
 	struct log_sink log;
 	void       *worker;             /* serve/: whose loop this is; NULL in a client or solo loop */
 	struct myr_server *server;      /* NULL in a client */
@@ -126,6 +141,17 @@ void loop_wake(struct myr_loop *);      /* [any] [sig] end the wait */
 void loop_run_posts(struct myr_loop *);
 
 void watch_drop_all(struct myr_loop *);  /* watch.c: forget the user's watches and timers */
+
+static inline void loop_calls(struct myr_loop *l, enum doing what, uint32_t number, const char *service)
+{
+	atomic_store_explicit(&l->doing.call, (uint64_t)number << 8 | what, memory_order_relaxed);
+	atomic_store_explicit(&l->doing.service, service, memory_order_relaxed);
+}
+
+static inline void loop_sleeps(struct myr_loop *l, bool asleep)
+{
+	atomic_store_explicit(&l->doing.asleep, asleep, memory_order_relaxed);
+}
 
 /* The time, read again: for deadlines of a handler that may have computed for a while. */
 static inline int64_t loop_fresh_now(struct myr_loop *l)

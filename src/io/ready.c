@@ -309,8 +309,11 @@ static MYR_SLOW void ready_event(struct port *p, unsigned events, uint8_t *scrat
 static void ready_wait(struct myr_loop *l, int64_t until)
 {
 	struct ready *r = l->io;
-	int n = r->selector.ops->wait(&r->selector, r->events, LOOP_EVENTS, clock_timeout(l->now, until));
+	int n;
 
+	loop_sleeps(l, true);
+	n = r->selector.ops->wait(&r->selector, r->events, LOOP_EVENTS, clock_timeout(l->now, until));
+	loop_sleeps(l, false);
 	l->now = clock_ms();
 	if (n < 0 && n != -EINTR && !r->complained) {
 		r->complained = true;

@@ -31,7 +31,8 @@ static void watch_ready(struct port *p, unsigned events)
 
 	loop_touch(p);                  /* still wanted, unless fn says otherwise */
 	if (told != 0)                  /* replaced in this turn: it is not what is asked for any more */
-		w->fn(p->loop, p->handle, told, w->arg);
+		loop_calls(p->loop, CALL_OTHER, 0, NULL);
+	w->fn(p->loop, p->handle, told, w->arg);
 }
 
 static void watch_failed(struct port *p, int err)
@@ -39,6 +40,7 @@ static void watch_failed(struct port *p, int err)
 	struct watch *w = (struct watch *)p;
 
 	(void)err;                      /* an error shows as every event asked for: the next call on fd finds it */
+	loop_calls(p->loop, CALL_OTHER, 0, NULL);
 	w->fn(p->loop, p->handle, w->events, w->arg);
 }
 
@@ -127,6 +129,7 @@ static void after_fire(struct timer *t)
 	struct after a = *(struct after *)t;
 
 	after_drop((struct after *)t);          /* first: fn may set it again */
+	loop_calls(a.loop, CALL_OTHER, 0, NULL);
 	a.fn(a.loop, a.arg);
 }
 
@@ -181,6 +184,7 @@ static void call_run(struct myr_loop *l, struct post *post)
 	struct call c = *(struct call *)post;
 
 	free(post);
+	loop_calls(l, CALL_OTHER, 0, NULL);
 	c.fn(l, c.arg);
 }
 

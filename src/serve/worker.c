@@ -203,6 +203,8 @@ int worker_go(struct worker *w)
 			return fail(err, "cannot accept at %s: %s", w->server->sites[i]->name.text,
 			            myr_strerror(err));
 	}
+	if (!(w->server->engine->traits & (SOLO | SIMULATED)))
+		watchdog_start(&w->watchdog, w);
 	return 0;
 }
 
@@ -316,6 +318,7 @@ static void worker_close(struct worker *w)
 
 void worker_finish(struct worker *w)
 {
+	watchdog_stop(&w->watchdog);
 	if (w->has_unjoined)
 		pthread_join(w->unjoined, NULL);
 	w->has_unjoined = false;

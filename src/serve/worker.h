@@ -10,6 +10,7 @@
 #include "serve/fds.h"
 #include "serve/listener.h"
 #include "serve/server.h"
+#include "serve/watchdog.h"
 
 enum phase {
 	PHASE_STARTING,                 /* connections wait in the kernel's queue */
@@ -25,6 +26,7 @@ struct worker {
 	enum phase phase;
 	struct myr_loop loop;
 	struct board_row *row;
+	struct watchdog watchdog;
 	struct listener *listeners;     /* one for each site */
 	unsigned n_listeners, n_started;
 	struct inbox *inbox;            /* of all listeners for datagrams; NULL: there is none */

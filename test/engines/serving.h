@@ -33,6 +33,8 @@
 
 #include "myriad.h"
 
+#pragma GCC diagnostic ignored "-Wunused-function"      /* no test needs all of these */
+
 #define PATIENCE_S 10
 #if defined __SANITIZE_THREAD__
 #define OTHER_THREADS 2                 /* the sanitizer's own */
@@ -237,7 +239,7 @@ static int end_serving(void **state)
 	return 0;
 }
 
-static __attribute__((unused)) void await_log(const char *text)
+static void await_log(const char *text)
 {
 	for (int i = 0; i < PATIENCE_S * 1000 && strstr(serving.shared->log, text) == NULL; i++)
 		usleep(1000);
@@ -305,7 +307,7 @@ static void expect(int fd, const char *text)
 	assert_string_equal(buf, text);
 }
 
-static __attribute__((unused)) void expect_line(int fd, char *line, size_t size)
+static void expect_line(int fd, char *line, size_t size)
 {
 	size_t n = 0;
 
@@ -324,7 +326,7 @@ static void expect_end(int fd)
 	close(fd);
 }
 
-static __attribute__((unused)) void expect_reset(int fd)
+static void expect_reset(int fd)
 {
 	char c;
 
