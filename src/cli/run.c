@@ -247,19 +247,18 @@ static int run_check(const struct opt_value *values)
 }
 
 /* A daemon has a pid file and a log; what runs in the foreground has them if they are asked for. */
-static int run_files(const struct opt_value *values, const char *name)
+static void run_files(const struct opt_value *values, const char *name)
 {
+	static char pid_file[PATH_MAX], log_file[PATH_MAX];
 	const char *log = values[R_LOG_FILE].text;
-	char *pid_file = NULL, *log_file = NULL;
 
 	launch.name = name;
 	launch.daemon = values[R_DAEMON].n;
-	if (asprintf(&pid_file, "%s.pid", name) < 0 || asprintf(&log_file, "%s.log", name) < 0)
-		return EXIT_FAILED;
+	snprintf(pid_file, sizeof pid_file, "%s.pid", name);
+	snprintf(log_file, sizeof log_file, "%s.log", name);
 	launch.pid_path = values[R_PID_FILE].text ? values[R_PID_FILE].text : launch.daemon ? pid_file : NULL;
 	launch.log_path = log ? strcmp(log, "-") == 0 ? NULL : log : launch.daemon ? log_file : NULL;
 	launch.folder = values[R_CHDIR].text;
-	return OPTS_GO_ON;
 }
 
 static int run_app(const struct opt_value *values, char **args, size_t args_n)
@@ -275,10 +274,11 @@ static int run_app(const struct opt_value *values, char **args, size_t args_n)
 	h.app = &a.app;
 	h.endpoint = a.app.endpoint ? a.app.endpoint : ENDPOINT;
 	h.app_values = options_values(&a.app, &values[R_OPTION]);
-	if (!h.app_values || run_files(values, a.app.name) != OPTS_GO_ON) {
+	if (!h.app_values) {
 		say_error(COMMAND, "out of memory");
 		return EXIT_FAILED;
 	}
+	run_files(values, a.app.name);
 	if (values[H_CHECK].n)
 		return host_serve(&h, args + 1, args_n - 1);
 	status = launch_begin(&launch);

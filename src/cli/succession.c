@@ -30,7 +30,8 @@ void inheritance_take(struct inheritance *in)
 {
 	static const char *listeners[LISTENERS_MAX + 1];
 	const char *text = getenv(VARIABLE);
-	char *copy, *line, *save = NULL;
+	static char *copy;              /* the listeners' names are in it */
+	char *line, *save = NULL;
 	size_t n = 0;
 	int from = 0;
 

@@ -22,6 +22,7 @@ def test_b06_each_connection_has_a_name_in_the_log(stage, engine):
     for s in clients:
         s.sendall(b"x")
         assert read_exactly(s, 1) == b"x"
+    server.out.count("data x\n", 5)
     names = re.findall(r"server@(Thread-\d+): received", server.out.text())
     assert sorted(names) == [f"Thread-{i}" for i in range(1, 6)]
     for s in clients:
