@@ -114,6 +114,10 @@ struct myr_service {
 MYR_API ssize_t myr_write (struct myr_conn *, const void *, size_t n);
 MYR_API ssize_t myr_send  (struct myr_conn *, const void *, size_t n);      /* one frame; one datagram */
 MYR_API ssize_t myr_printf(struct myr_conn *, const char *, ...) MYR_PRINTF(2, 3);
+/* Queue n bytes of a regular file, from offset on, raw.  Takes fd over and closes it, also on error; -EINVAL: no such
+ * bytes.  Output is full while a file is queued, so a blocking handler's next write waits; a callback may queue 64.
+ * If the file has become shorter when its turn comes: -EIO, sticky, and a reset; never a short body in silence. */
+MYR_API int  myr_sendfile(struct myr_conn *, int fd, uint64_t offset, uint64_t n);
 MYR_API int  myr_full (const struct myr_conn *);   /* 1: above out_high; on_room is certain to follow */
 /* Output leaves when the handler waits or returns, or now: blocking, waits until the kernel has it all. */
 MYR_API int  myr_flush(struct myr_conn *);

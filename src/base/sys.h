@@ -17,7 +17,9 @@
 #include <sys/eventfd.h>
 #include <sys/mman.h>
 #include <sys/select.h>
+#include <sys/sendfile.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/types.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -41,6 +43,9 @@ int sys_pidfd(pid_t pid, unsigned flags);                 /* pidfd_open(2), whic
 	X(int, recvmmsg, (int fd, struct mmsghdr *m, unsigned n, int f, struct timespec *t), (fd, m, n, f, t)) \
 	X(ssize_t, read, (int fd, void *p, size_t n), (fd, p, n))                                  \
 	X(ssize_t, write, (int fd, const void *p, size_t n), (fd, p, n))                           \
+	X(ssize_t, pread, (int fd, void *p, size_t n, off_t at), (fd, p, n, at))                   \
+	X(int, fstat, (int fd, struct stat *st), (fd, st))                                         \
+	X(ssize_t, sendfile, (int to, int fd, off_t *at, size_t n), (to, fd, at, n))               \
 	X(int, close, (int fd), (fd))                                                              \
 	X(int, socketpair, (int d, int t, int p, int sv[2]), (d, t, p, sv))                        \
 	X(int, eventfd, (unsigned v, int f), (v, f))                                               \

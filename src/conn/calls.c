@@ -44,7 +44,7 @@ static int write_full(struct myr_conn *c)
 	return c->bits & C_FAILED ? c->error : err;
 }
 
-static int write_begin(struct myr_conn *c)
+int conn_write_begin(struct myr_conn *c)
 {
 	int err = 0;
 
@@ -62,7 +62,7 @@ static int write_bytes(struct myr_conn *c, const uint8_t *p, size_t n)
 {
 	const struct mover *mover = c->port.loop->mover;
 
-	if (n >= NOW_BYTES && c->out.len == 0 && mover->send_now != NULL && !(c->bits & C_DIALLING)) {
+	if (n >= NOW_BYTES && !conn_has_output(c) && mover->send_now != NULL && !(c->bits & C_DIALLING)) {
 		size_t sent = mover->send_now(&c->port, p, n);
 
 		if (sent > 0) {
@@ -84,7 +84,7 @@ static int write_bytes(struct myr_conn *c, const uint8_t *p, size_t n)
 
 static MYR_SLOW ssize_t write_unusual(struct myr_conn *c, const void *p, size_t n)
 {
-	int err = write_begin(c);
+	int err = conn_write_begin(c);
 
 	if (err == 0 && (c->bits & C_DATAGRAM))
 		return datagram_write(c, p, n);
@@ -103,7 +103,7 @@ ssize_t myr_write(struct myr_conn *c, const void *p, size_t n)
 ssize_t myr_send(struct myr_conn *c, const void *p, size_t n)
 {
 	struct myr_wrap w;
-	int err = write_begin(c);
+	int err = conn_write_begin(c);
 
 	if (err < 0)
 		return err;
@@ -166,7 +166,7 @@ int myr_flush(struct myr_conn *c)
 	}
 	if (t->locked)
 		return -EDEADLK;
-	while (err == 0 && c->out.len > 0 && !(c->bits & (C_FAILED | C_OVER))) {
+	while (err == 0 && conn_has_output(c) && !(c->bits & (C_FAILED | C_OVER))) {
 		c->bits |= C_FLUSHING | C_WRITING;
 		err = conn_wait(c, conn_wait_due(c));
 		c->bits &= ~(uint32_t)(C_FLUSHING | C_WRITING);

@@ -58,6 +58,7 @@ struct conn_more *conn_more(struct myr_conn *c)
 	m->tells_end = &m->tells;
 	list_init(&m->dialled);
 	list_init(&m->own.run.link);
+	list_init(&m->files);
 	list_init(&m->works);
 	list_init(&m->works_done);
 	return c->more = m;
@@ -102,7 +103,7 @@ MYR_SLOW void conn_first_move(struct myr_conn *c)
 /* Closed, everything was sent, and only the peer's own end is missing: for us that is a clean end. */
 static bool conn_is_sent(const struct myr_conn *c)
 {
-	return (c->bits & (C_CLOSING | C_FIN_SENT)) == (C_CLOSING | C_FIN_SENT) && c->out.len == 0;
+	return (c->bits & (C_CLOSING | C_FIN_SENT)) == (C_CLOSING | C_FIN_SENT) && !conn_has_output(c);
 }
 
 static void conn_phase_expired(struct myr_conn *c)
@@ -358,9 +359,12 @@ static MYR_SLOW void conn_received_any(struct myr_conn *c, const uint8_t *b, siz
 
 static int conn_gather(struct port *p, struct iovec *iov, int max)
 {
-	const struct outq *q = &((struct myr_conn *)p)->out;
+	struct myr_conn *c = (struct myr_conn *)p;
+	const struct outq *q = &c->out;
 	const struct chunk *first = q->first;
 
+	if (conn_has_files(c))
+		return conn_gather_files(c, iov, max);
 	if (first == NULL || first->next != NULL)
 		return outq_gather(q, iov, max);
 	iov->iov_base = (void *)(uintptr_t)(first->data + first->head);
@@ -383,7 +387,10 @@ static void conn_sent(struct port *p, size_t n)
 	struct myr_conn *c = (struct myr_conn *)p;
 
 	if (n > 0) {
-		outq_consume(&c->out, &p->loop->chunks, n);
+		if (conn_has_files(c))
+			conn_sent_files(c, n);
+		else
+			outq_consume(&c->out, &p->loop->chunks, n);
 		STAT_ADD(p->loop->stats->bytes_out, n);
 		conn_moved(c);
 	}
@@ -506,6 +513,7 @@ static void conn_free(struct myr_conn *c)
 	loop_timer_disown(l, &c->timer);
 	buf_done(&c->in);
 	outq_done(&c->out, &l->chunks);
+	conn_drop_files(c);
 	if (c->origin->owned)
 		free((void *)(uintptr_t)c->origin);
 	while (m != NULL && m->tells != NULL) {
@@ -576,7 +584,7 @@ unsigned conn_wants(const struct myr_conn *c)
 		if (room || (b & C_CLOSING))
 			want = PORT_RECV;
 	}
-	if (c->out.len > 0)
+	if (conn_has_output(c))
 		want |= PORT_SEND;
 	else if (!(b & C_FIN_SENT) && ((b & C_FIN_WANTED) || ((b & C_CLOSING) && !(b & C_IN_ENDED))))
 		want |= PORT_FIN;               /* the close itself sends the last one */
@@ -585,7 +593,7 @@ unsigned conn_wants(const struct myr_conn *c)
 
 static bool conn_is_done(const struct myr_conn *c)
 {
-	if (c->out.len > 0 || !(c->bits & C_IN_ENDED) || conn_is_at_work(c))
+	if (conn_has_output(c) || !(c->bits & C_IN_ENDED) || conn_is_at_work(c))
 		return false;
 	if (c->bits & C_CLOSING)
 		return true;
@@ -639,7 +647,7 @@ static void conn_tell_stop(struct myr_conn *c)
 		conn_calls(c, CALL_ON_STOP);
 		c->origin->service.on_stop(c);
 	} else if (c->origin->service.on_stop == NULL && !(c->bits & C_RELAYED) && buf_len(&c->in) == 0 &&
-	           c->out.len == 0 && !conn_is_at_work(c)) {
+	           !conn_has_output(c) && !conn_is_at_work(c)) {
 		c->bits |= C_STOPPED;
 		myr_close(c);
 	}
@@ -658,7 +666,7 @@ static MYR_SLOW void conn_attend(struct myr_conn *c)
 		return;
 	if (!(c->bits & (C_STARTED | C_DIALLING | C_FAILED)))
 		conn_start(c);
-	if ((c->bits & C_CHOKED) && c->out.len <= c->origin->limits.out_low)
+	if ((c->bits & C_CHOKED) && c->out.len <= c->origin->limits.out_low && !conn_has_files(c))
 		conn_room(c);
 	if ((c->bits & (C_STARTED | C_FAILED)) == C_STARTED)
 		conn_run_due(c);

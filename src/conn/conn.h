@@ -108,6 +108,7 @@ struct conn_more {
 	uint8_t *read_to;               /* where a waiting myr_read() wants its bytes; NULL: nowhere */
 	size_t  read_room, read_got;
 	struct myr_conn *partner;       /* myr_relay() */
+	struct list files;              /* myr_sendfile(), between the bytes of `out`; then C_CHOKED is set */
 	struct list works, works_done;  /* myr_offload(): out, and back but not yet told */
 	struct tell *tells, **tells_end;
 	size_t  tells_bytes;
@@ -209,6 +210,20 @@ void relay_settle(struct myr_conn *);
 void relay_part(struct myr_conn *, int why);            /* one is over: what that means for the other */
 bool relay_ended(const struct myr_conn *);              /* both of its halves have */
 void conn_handler_left(struct myr_conn *);              /* the blocking handler has returned */
+/* calls.c: wait for room, if this is where one may; 0, or why nothing can be written. */
+int  conn_write_begin(struct myr_conn *);
+/* sendfile.c */
+static inline bool conn_has_files(const struct myr_conn *c)
+{
+	return (c->bits & C_CHOKED) && c->more != NULL && !list_empty(&c->more->files);
+}
+static inline bool conn_has_output(const struct myr_conn *c)
+{
+	return c->out.len > 0 || conn_has_files(c);
+}
+int  conn_gather_files(struct myr_conn *, struct iovec *, int max);
+void conn_sent_files(struct myr_conn *, size_t n);
+void conn_drop_files(struct myr_conn *);
 /* offload.c */
 static inline bool conn_is_at_work(const struct myr_conn *c)
 {

@@ -210,7 +210,7 @@ void myr_close(struct myr_conn *c)
 	if (!(c->bits & C_OWNED) || (c->bits & C_GIVEN_BACK))
 		return;
 	t = conn_waiter(c);
-	while (t != NULL && !t->locked && c->out.len > 0 && !(c->bits & (C_FAILED | C_OVER)))
+	while (t != NULL && !t->locked && conn_has_output(c) && !(c->bits & (C_FAILED | C_OVER)))
 		if (conn_wait(c, CLOCK_NEVER) < 0)
 			break;
 	give_back(c);

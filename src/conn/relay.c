@@ -29,7 +29,7 @@ void relay_pass_on(struct myr_conn *c, const uint8_t *b, size_t n)
 bool relay_ended(const struct myr_conn *c)
 {
 	return (c->bits & (C_IN_ENDED | C_EOF_TOLD | C_FIN_SENT)) == (C_IN_ENDED | C_EOF_TOLD | C_FIN_SENT) &&
-	       c->out.len == 0;
+	       !conn_has_output(c);
 }
 
 void relay_settle(struct myr_conn *c)

@@ -13,6 +13,7 @@
 
 struct mover {
 	const char *name;
+	bool files;                     /* it can send files itself: see port_ops.gather */
 	bool virtual_time;              /* the clock is the mover's own: nobody reads the real one */
 	/* Open what the loop needs (loop->io).  arg: a selector's table (ready), a world (sim), NULL
 	 * (uring).  0 or an error, with the reason said (base/error.h). */

@@ -60,7 +60,9 @@ struct port_ops {
 	 * touched port, right before mover.update.  Touching the port in here is in vain.  NULL: nothing. */
 	void (*settle)  (struct port *);
 	void (*received)(struct port *, const uint8_t *p, size_t n);   /* lent for the call; n == 0: end */
-	int  (*gather)  (struct port *, struct iovec *, int max);      /* what to send next; stays put until sent */
+	/* What to send next, in at most max pieces; stays put until it is sent.  0: nothing, now.  PORT_FILE:
+	 * iov->iov_base is a struct file (io/file.h), only where mover.files says that it may be. */
+	int  (*gather)  (struct port *, struct iovec *, int max);
 	void (*sent)    (struct port *, size_t n);                     /* n == 0: our FIN is out */
 	/* A new socket; the receiver owns the handle (flags: PORT_SLOT or 0) from here on.  The address
 	 * comes with it, never from getpeername; a.family AF_UNSPEC if the kernel gave none. */
@@ -74,6 +76,7 @@ struct port_ops {
 /* Kept out of line, so that the path every message takes stays short. */
 #define MYR_SLOW __attribute__((noinline, cold))
 
+#define PORT_FILE (-1)
 #define PORT_IOV 8                              /* pieces in one send */
 
 /* --- For movers: reports to an owner that may have gone ----------------------------------- */

@@ -12,6 +12,7 @@
 
 #include "base/error.h"
 #include "base/sys.h"
+#include "io/file.h"
 #include "io/loop.h"
 #include "io/selector.h"
 
@@ -141,6 +142,32 @@ static MYR_SLOW void ready_send_pieces(struct port *p)
 	p->ops->sent(p, total);
 }
 
+/* Whose fault it is, the file's or the socket's, shows when the rest is read and sent as bytes. */
+static bool ready_blames_file(ssize_t sent)
+{
+	switch (sent < 0 ? errno : 0) {
+	case 0: case EINVAL: case ENOSYS: case EIO: case EOVERFLOW: case ENOMEM: case EBADF: case ESPIPE:
+		return sent <= 0;
+	default:
+		return false;
+	}
+}
+
+static MYR_SLOW void ready_send_file(struct port *p, struct file *f)
+{
+	uint64_t want = f->left < FILE_SLICE ? f->left : FILE_SLICE;
+	ssize_t sent = file_send(f, p->handle);
+
+	if (ready_blames_file(sent)) {
+		f->copied = true;
+		loop_touch(p);
+	} else if (sent < (ssize_t)want) {
+		ready_sent_short(p, sent);
+	} else {
+		p->ops->sent(p, (size_t)sent);
+	}
+}
+
 /* One piece, all of it taken: that is what nearly every send is. */
 static void ready_send(struct port *p)
 {
@@ -151,6 +178,8 @@ static void ready_send(struct port *p)
 	if (n != 1) {
 		if (n > 1)
 			ready_send_pieces(p);
+		else if (n == PORT_FILE)
+			ready_send_file(p, iov->iov_base);
 		return;
 	}
 	sent = sys_send(p->handle, iov->iov_base, iov->iov_len, MSG_NOSIGNAL | MSG_DONTWAIT);
@@ -344,7 +373,7 @@ static void ready_discard(struct myr_loop *l, int32_t handle, uint8_t flags)
 }
 
 const struct mover mover_ready = {
-	.name = "ready", .open = ready_open, .close = ready_close, .attach = ready_attach,
+	.name = "ready", .files = true, .open = ready_open, .close = ready_close, .attach = ready_attach,
 	.update = ready_update, .detach = ready_detach, .wait = ready_wait, .discard = ready_discard,
 	.send_now = ready_send_now,
 };
