@@ -78,6 +78,15 @@ struct serving {
 static struct serving serving;          /* one at a time; teardown ends it */
 static struct myr_server *serving_server;
 
+/* Here and now. */
+static bool works(const char *engine)
+{
+	for (const char *const *e = myr_engines(); *e != NULL; e++)
+		if (strcmp(*e, engine) == 0)
+			return true;
+	return false;
+}
+
 static int count_entries(const char *path)
 {
 	DIR *d = opendir(path);

@@ -32,14 +32,6 @@ static const struct shape singles[] = {
 #define SHAPES  (sizeof shapes / sizeof shapes[0])
 #define SINGLES (sizeof singles / sizeof singles[0])
 
-static bool works(const char *engine)
-{
-	for (const char *const *e = myr_engines(); *e != NULL; e++)
-		if (strcmp(*e, engine) == 0)
-			return true;
-	return false;
-}
-
 /* --- The service: a datagram is a command, or comes back ------------------------------------------ */
 
 static _Atomic int *counters(struct myr_conn *c)

@@ -117,14 +117,6 @@ static const struct myr_service services[] = {
 	{ .name = "jobs", .framing = &myr_lines, .state = sizeof(struct job), .on_frame = job_frame, .on_close = job_close },
 };
 
-static bool works(const char *engine)
-{
-	for (const char *const *e = myr_engines(); *e != NULL; e++)
-		if (strcmp(*e, engine) == 0)
-			return true;
-	return false;
-}
-
 static void everywhere(void (*scenario)(const struct shape *, const struct myr_service *))
 {
 	for (size_t i = 0; i < SHAPES; i++)

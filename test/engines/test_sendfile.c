@@ -135,14 +135,6 @@ static const struct myr_service services[] = {
 	{ .name = "files", .framing = &myr_lines, .on_frame = file_frame, .on_room = file_room, .on_close = file_close },
 };
 
-static bool works(const char *engine)
-{
-	for (const char *const *e = myr_engines(); *e != NULL; e++)
-		if (strcmp(*e, engine) == 0)
-			return true;
-	return false;
-}
-
 static void everywhere(void (*scenario)(const struct shape *, const struct myr_service *))
 {
 	for (size_t i = 0; i < SHAPES; i++)

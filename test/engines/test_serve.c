@@ -15,14 +15,6 @@ static const struct shape shapes[] = {
 
 #define SHAPES (sizeof shapes / sizeof shapes[0])
 
-static bool works(const char *engine)
-{
-	for (const char *const *e = myr_engines(); *e != NULL; e++)
-		if (strcmp(*e, engine) == 0)
-			return true;
-	return false;
-}
-
 static void everywhere(void (*scenario)(const struct shape *))
 {
 	for (size_t i = 0; i < SHAPES; i++)

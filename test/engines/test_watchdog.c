@@ -44,14 +44,6 @@ static const struct myr_service services[] = {
 
 static const char *const named[] = { "handle of \"answers\" (connection ", "on_frame of \"answers\" (connection " };
 
-static bool works(const char *engine)
-{
-	for (const char *const *e = myr_engines(); *e != NULL; e++)
-		if (strcmp(*e, engine) == 0)
-			return true;
-	return false;
-}
-
 static unsigned times_logged(const char *text)
 {
 	unsigned n = 0;
