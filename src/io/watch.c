@@ -30,8 +30,9 @@ static void watch_ready(struct port *p, unsigned events)
 	                             (events & PORT_WRITABLE ? (unsigned)MYR_WRITE : 0u));
 
 	loop_touch(p);                  /* still wanted, unless fn says otherwise */
-	if (told != 0)                  /* replaced in this turn: it is not what is asked for any more */
-		loop_calls(p->loop, CALL_OTHER, 0, NULL);
+	if (told == 0)
+		return;                 /* replaced in this turn: it is not what is asked for any more */
+	loop_calls(p->loop, CALL_OTHER, 0, NULL);
 	w->fn(p->loop, p->handle, told, w->arg);
 }
 
