@@ -297,6 +297,8 @@ int launch_begin(struct launch *l)
 {
 	int status;
 
+	signal(SIGUSR1, SIG_IGN);       /* until they mean something: they may come as soon as `ready` is out */
+	signal(SIGUSR2, SIG_IGN);
 	l->pidfile.fd = l->log.control = -1;
 	self.launch = l;
 	self.pid = getpid();

@@ -16,6 +16,8 @@ static struct {
 	pthread_cond_t more, gone;
 	struct list queue;
 	unsigned queued, threads, idle, users;
+	pthread_t left;                 /* the thread that ended last: joined by the next one, or at the end */
+	bool has_left;
 } pool = {
 	.lock = PTHREAD_MUTEX_INITIALIZER, .more = PTHREAD_COND_INITIALIZER, .gone = PTHREAD_COND_INITIALIZER,
 	.queue = { &pool.queue, &pool.queue },
@@ -33,6 +35,7 @@ static void pool_forked(void)
 	pthread_cond_init(&pool.gone, NULL);
 	list_init(&pool.queue);
 	pool.queued = pool.threads = pool.idle = 0;
+	pool.has_left = false;
 	pool.users = users;
 }
 
@@ -73,6 +76,20 @@ static struct job *pool_next(void)
 	return list_of(n, struct job, link);
 }
 
+/* Locked on entry, not on return: whoever ends waits for the one before, so that none is still there at the end. */
+static void pool_leave(bool leaves_itself)
+{
+	pthread_t before = pool.left;
+	bool had = pool.has_left;
+
+	pool.has_left = leaves_itself;
+	if (leaves_itself)
+		pool.left = pthread_self();
+	pthread_mutex_unlock(&pool.lock);
+	if (had)
+		pthread_join(before, NULL);
+}
+
 static void *pool_thread(void *arg)
 {
 	struct job *job;
@@ -88,7 +105,7 @@ static void *pool_thread(void *arg)
 	}
 	pool.threads--;
 	pthread_cond_broadcast(&pool.gone);
-	pthread_mutex_unlock(&pool.lock);
+	pool_leave(true);
 	return NULL;
 }
 
@@ -100,7 +117,6 @@ static int pool_grow(void)
 
 	if (err < 0)
 		return pool.threads > 0 ? 0 : -EAGAIN;  /* those that are there will get to it */
-	pthread_detach(thread);
 	pool.threads++;
 	return 0;
 }
@@ -153,10 +169,12 @@ void pool_hold(void)
 void pool_release(void)
 {
 	pthread_mutex_lock(&pool.lock);
-	if (--pool.users == 0) {
-		pthread_cond_broadcast(&pool.more);
-		while (pool.threads > 0)
-			pthread_cond_wait(&pool.gone, &pool.lock);
+	if (--pool.users > 0) {
+		pthread_mutex_unlock(&pool.lock);
+		return;
 	}
-	pthread_mutex_unlock(&pool.lock);
+	pthread_cond_broadcast(&pool.more);
+	while (pool.threads > 0)
+		pthread_cond_wait(&pool.gone, &pool.lock);
+	pool_leave(false);
 }
