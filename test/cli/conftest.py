@@ -67,6 +67,17 @@ class Lines:
         return self.seen
 
 
+def connect(address):
+    """As `ready` lines have it."""
+    if address.startswith("unix:"):
+        s = socket.socket(socket.AF_UNIX)
+        s.settimeout(DEADLINE)
+        s.connect(address.removeprefix("unix:"))
+        return s
+    host, port = address.removeprefix("tcp:").rsplit(":", 1)
+    return socket.create_connection((host.strip("[]") or "127.0.0.1", int(port)), timeout=DEADLINE)
+
+
 class Server:
     """A tutorial's edition (exact) keeps its standard output to itself: it is ready on stderr."""
 
@@ -87,14 +98,7 @@ class Server:
         self.address = self.addresses[0]
 
     def connect(self, address=None):
-        address = address or self.address
-        if address.startswith("unix:"):
-            s = socket.socket(socket.AF_UNIX)
-            s.settimeout(DEADLINE)
-            s.connect(address.removeprefix("unix:"))
-            return s
-        host, port = address.removeprefix("tcp:").rsplit(":", 1)
-        return socket.create_connection((host.strip("[]") or "127.0.0.1", int(port)), timeout=DEADLINE)
+        return connect(address or self.address)
 
     def ask(self, request, address=None):
         """Send, end our half, read to the end."""

@@ -13,7 +13,7 @@ import time
 import uuid
 
 import pytest
-from conftest import DEADLINE, ENVIRONMENT, MYRIAD, TOP, Lines, engines, read_all
+from conftest import DEADLINE, ENVIRONMENT, Lines, MYRIAD, TOP, connect, engines, read_all
 
 INCLUDE = f"-I{TOP}/include"
 BUILD = pathlib.Path(MYRIAD).resolve().parent
@@ -159,16 +159,6 @@ class Foreground:
             self.process.wait()
         self.process.stdout.close()
         self.process.stderr.close()
-
-
-def connect(address):
-    if address.startswith("unix:"):
-        s = socket.socket(socket.AF_UNIX)
-        s.settimeout(DEADLINE)
-        s.connect(address.removeprefix("unix:"))
-        return s
-    host, port = address.removeprefix("tcp:").rsplit(":", 1)
-    return socket.create_connection((host.strip("[]") or "127.0.0.1", int(port)), timeout=DEADLINE)
 
 
 def ask(address, line):
