@@ -155,6 +155,8 @@ MYR_API const char *myr_peer_host(const struct myr_conn *);   /* "192.0.2.1"; st
 MYR_API int         myr_peer_port(const struct myr_conn *);   /* 4711; 0 if there is none */
 MYR_API unsigned long myr_number(const struct myr_conn *);    /* 1, 2, 3 ... as this worker accepted or dialled */
 MYR_API myr_id      myr_conn_id(const struct myr_conn *);
+/* Seconds since 1970 (time(2)); in a simulation of its clock, which begins with the year 2000. */
+MYR_API int64_t     myr_time(const struct myr_conn *);
 MYR_API struct myr_loop   *myr_loop_of  (struct myr_conn *);  /* good as long as the connection is */
 MYR_API struct myr_server *myr_server_of(struct myr_conn *);  /* NULL in a client */
 /* One line in the server's log, with the connection's number; unprintable bytes are escaped.  c may be NULL. */

@@ -323,6 +323,11 @@ myr_id myr_conn_id(const struct myr_conn *c)
 	return c->id;
 }
 
+int64_t myr_time(const struct myr_conn *c)
+{
+	return loop_time_of_day(c->port.loop);
+}
+
 struct myr_loop *myr_loop_of(struct myr_conn *c)
 {
 	return c->port.loop;

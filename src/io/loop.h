@@ -161,6 +161,12 @@ static inline int64_t loop_fresh_now(struct myr_loop *l)
 	return l->now;
 }
 
+/* Seconds since 1970, in virtual time as if it had begun with the year 2000. */
+static inline int64_t loop_time_of_day(const struct myr_loop *l)
+{
+	return l->mover->virtual_time ? CLOCK_YEAR_2000 + l->now / 1000 : clock_time_of_day();
+}
+
 static inline void loop_run_later(struct myr_loop *l, struct runnable *r)
 {
 	if (list_empty(&r->link))

@@ -7,7 +7,7 @@
 
 static void tell(struct myr_conn *c)
 {
-	time_t now = time(NULL);
+	time_t now = myr_time(c);
 	struct tm tm;
 	char line[64];
 

@@ -26,7 +26,7 @@ static void s2_p3_handle(struct myr_conn *c)
 	char now[REPR_CTIME_MAX];
 
 	screen_peer(&s, c);
-	screen_add(&s, " %s\n", repr_ctime(now, time(NULL)));
+	screen_add(&s, " %s\n", repr_ctime(now, myr_time(c)));
 	screen_show(&s);
 	if (stamp_delay == 0 || myr_sleep(c, stamp_delay) == 0)
 		answer_all(c);

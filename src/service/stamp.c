@@ -31,7 +31,7 @@ ssize_t stamp_answer(struct myr_conn *c, const void *data, size_t n, const char 
 	char text[REPR_BYTES_MAX(LINE_MAX_BYTES)], now[REPR_CTIME_MAX];
 
 	repr_bytes(text, sizeof text, data, n);
-	return myr_printf(c, "Resposta eco => %s as %s%s", text, repr_ctime(now, time(NULL)), end);
+	return myr_printf(c, "Resposta eco => %s as %s%s", text, repr_ctime(now, myr_time(c)), end);
 }
 
 static void handle(struct myr_conn *c)

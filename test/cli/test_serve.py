@@ -186,7 +186,7 @@ def test_verbose_tells_of_each_connection(serve, service, engine):
 
 # --- Simulation ---------------------------------------------------------------------------------
 
-@pytest.mark.parametrize("service", ["echo", "reverse", "discard", "chargen", "daytime", "time"])
+@pytest.mark.parametrize("service", ["echo", "reverse", "discard", "chargen", "daytime", "time", "stamp"])
 @pytest.mark.parametrize("workers", [1, 3])
 def test_simulation_repeats(service, workers):
     args = ["serve", service, "-e", "sim:42", "--sim-clients", 20, "-w", workers]

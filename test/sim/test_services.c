@@ -113,6 +113,28 @@ static void test_count_closes_at_the_last_byte(void **state)
 	myr_test_free(t);
 }
 
+/* A simulation that looked at the real clock gave another hash each second. */
+static void test_the_time_is_the_simulations_own(void **state)
+{
+	static const char then[] = "Saturday, January 01, 2000 00:00:01-UTC\r\n", seconds[] = "\xbc\x17\xc2\x01",
+	                  stamp[] = "Resposta eco => b'x' as Sat Jan  1 00:00:21 2000\n";
+	struct myr_test *t;
+
+	(void)state;
+	t = begin(&service_daytime, NULL);
+	expect(t, then, sizeof then - 1);
+	myr_test_free(t);
+	t = begin(&service_time, NULL);
+	expect(t, seconds, sizeof seconds - 1);
+	myr_test_free(t);
+	t = begin(&service_stamp, NULL);
+	myr_test_feed(t, "x", 1);
+	myr_test_pass(t, 20000);
+	assert_int_equal(myr_test_feed(t, "\n", 1), OPEN);
+	expect(t, stamp, sizeof stamp - 1);
+	myr_test_free(t);
+}
+
 static void test_count_takes_no_other_length(void **state)
 {
 	static const char *const wrong[] = {
@@ -134,7 +156,9 @@ int main(void)
 		cmocka_unit_test(test_count_echoes_any_byte),
 		cmocka_unit_test(test_count_closes_at_the_last_byte),
 		cmocka_unit_test(test_count_takes_no_other_length),
+		cmocka_unit_test(test_the_time_is_the_simulations_own),
 	};
 
+	setenv("TZ", "UTC", 1);
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
