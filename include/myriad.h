@@ -176,8 +176,9 @@ MYR_API void    myr_set_timeout(struct myr_conn *, int ms);     /* of each wait 
 
 /* (A dialled datagram endpoint: each write sends one, each that comes is an arrival of its own.  After
  * myr_write_eof() MYR_EOF follows when nothing has come for close_ms.)
- * Connect, as a client, from main() or a blocking handler.  The caller owns the connection and gives it back with
- * myr_close(), which here waits for the output, or myr_abort(); the end of the handler does it too. */
+ * Connect, as a client, from main() or a blocking handler.  A name is looked up first: that can take longer than ms, and
+ * holds up nobody else.  The caller owns the connection and gives it back with myr_close(), which here waits for the
+ * output, or myr_abort(); the end of the handler does it too. */
 MYR_API int  myr_dial(struct myr_conn **, const char *endpoint, int ms);
 
 /* --- Servers ------------------------------------------------------------------------- */
@@ -266,7 +267,8 @@ MYR_API void myr_loop_stop(struct myr_loop *);      /* [any] [sig] a worker's: a
 MYR_API void myr_loop_free(struct myr_loop *);      /* aborts what is left */
 
 /* Start connecting.  *c is there at once (state zeroed, writes are queued); then on_open, or on_close with the reason.
- * Service NULL: for myr_relay() only.  arg is what myr_arg() returns. */
+ * A name is looked up before it returns, which can hold the loop up: give an address if that matters.  Service NULL: for
+ * myr_relay() only.  arg is what myr_arg() returns. */
 MYR_API int  myr_connect_sized(struct myr_conn **c, struct myr_loop *, const struct myr_service *, size_t,
                                const char *endpoint, void *arg);
 static inline int myr_connect(struct myr_conn **c, struct myr_loop *l, const struct myr_service *s,

@@ -229,6 +229,8 @@ static inline bool conn_is_at_work(const struct myr_conn *c)
 {
 	return c->more != NULL && (!list_empty(&c->more->works) || !list_empty(&c->more->works_done));
 }
+/* offload.c: done in another thread; the handler of this connection waits for it. */
+int  conn_work_and_wait(struct myr_conn *, struct task *, int (*)(void *), void *);
 void conn_tell_works(struct myr_conn *);                /* results that had to wait */
 void conn_await_works(struct myr_conn *, struct task *);
 void conn_cancel_works(struct myr_conn *);              /* what has not begun never will: -ECANCELED */

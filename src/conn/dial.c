@@ -5,6 +5,7 @@
  * A dialled connection lives in the caller's loop.  main() has none, so its thread gets one with
  * the first myr_dial(); it is turned by whichever call waits, and goes with the last connection. */
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "base/error.h"
@@ -19,21 +20,24 @@ struct dialler {                        /* main()'s */
 
 static _Thread_local struct dialler *dialler;
 
-static struct myr_conn *dial(struct myr_loop *l, struct origin *o, const char *text, int *err)
+static int parse(struct endpoint *e, const char *text)
 {
-	struct endpoint e;
+	char why[200];
+	int err = endpoint_parse(e, text, why, sizeof why);
+
+	return err < 0 ? fail(err, "%s", why) : 0;
+}
+
+/* To the endpoint, which is `text` to the user; names as in sock_dial(). */
+static struct myr_conn *dial(struct myr_loop *l, struct origin *o, const struct endpoint *e, const char *text,
+                             const struct addrinfo *names, int *err)
+{
 	struct addr peer;
 	struct myr_conn *c;
-	char why[200];
 	bool done = false;
 	int handle;
 
-	*err = endpoint_parse(&e, text, why, sizeof why);
-	if (*err < 0) {
-		fail(*err, "%s", why);
-		return NULL;
-	}
-	handle = l->mover->dial != NULL ? l->mover->dial(l, &e, &peer, &done) : sock_dial(&e, &peer, &done);
+	handle = l->mover->dial != NULL ? l->mover->dial(l, e, &peer, &done) : sock_dial(e, names, &peer, &done);
 	if (handle < 0) {
 		*err = handle;
 		return NULL;
@@ -44,7 +48,7 @@ static struct myr_conn *dial(struct myr_loop *l, struct origin *o, const char *t
 		return NULL;
 	}
 	c->bits |= C_CLIENT;
-	if (endpoint_is_datagram(&e))
+	if (endpoint_is_datagram(e))
 		conn_is_datagram(c);
 	if (done)
 		conn_moved(c);
@@ -74,17 +78,20 @@ static struct origin *dial_origin(const struct myr_loop *l, const struct myr_ser
 int myr_connect_sized(struct myr_conn **out, struct myr_loop *l, const struct myr_service *s, size_t size,
                       const char *endpoint, void *arg)
 {
+	struct endpoint e;
 	struct origin *o;
 	struct myr_conn *c;
 	int err;
 
 	*out = NULL;
+	if ((err = parse(&e, endpoint)) < 0)
+		return err;
 	o = dial_origin(l, s, size, arg, &err);
 	if (o == NULL)
 		return err;
 	if (o->service.handle != NULL || o->service.setup != NULL)
 		o->runner = &runner_fiber;
-	c = dial(l, o, endpoint, &err);
+	c = dial(l, o, &e, endpoint, NULL, &err);
 	if (c == NULL) {
 		free(o);
 		return err;
@@ -144,16 +151,54 @@ static void give_back(struct myr_conn *c)
 	dialler_put(dialler);
 }
 
+struct lookup {
+	const struct endpoint *e;
+	struct addrinfo *names;
+	char why[300];                  /* what is said in another thread is not heard in ours */
+};
+
+static int look_up(void *arg)
+{
+	struct lookup *k = arg;
+	int err = sock_look_up(k->e, &k->names);
+
+	if (err < 0)
+		snprintf(k->why, sizeof k->why, "%s", myr_reason());
+	return err;
+}
+
+/* A name server may take seconds: a handler on a loop has its name looked up in another thread, so that only this
+ * handler waits.  Others wait where they are, in sock_dial(). */
+static int look_up_elsewhere(struct task *t, const struct endpoint *e, struct addrinfo **names)
+{
+	struct lookup k = { .e = e };
+	int err;
+
+	*names = NULL;
+	if (t->fiber == NULL || t->loop->mover->virtual_time || !sock_has_name(e))
+		return 0;
+	err = conn_work_and_wait(t->conn, t, look_up, &k);
+	*names = k.names;
+	if (err < 0 && k.why[0] == '\0')
+		return fail(err, "cannot look up host \"%s\": %s", e->host, myr_strerror(err));
+	return err < 0 ? fail(err, "%s", k.why) : 0;
+}
+
 int myr_dial(struct myr_conn **out, const char *endpoint, int ms)
 {
 	struct dialler *d = NULL;
 	struct task *t = task_current;
+	struct addrinfo *names;
 	struct conn_more *m;
+	struct endpoint e;
 	struct myr_conn *c;
 	struct origin *o;
-	int err = 0;
+	int64_t due;
+	int err;
 
 	*out = NULL;
+	if ((err = parse(&e, endpoint)) < 0)
+		return err;
 	if ((t == NULL && loop_turning != NULL) || (t != NULL && t->locked))
 		return fail(-EDEADLK, "myr_dial() waits: it cannot be called in a callback or with the lock held");
 	if (t == NULL) {
@@ -163,10 +208,12 @@ int myr_dial(struct myr_conn **out, const char *endpoint, int ms)
 		d->loop.now = clock_ms();
 		t = &d->task;
 	}
+	due = ms < 0 ? CLOCK_NEVER : t->loop->now + ms;
+	if ((err = look_up_elsewhere(t, &e, &names)) < 0)
+		return err;
 	o = dial_origin(t->loop, NULL, 0, NULL, &err);
-	if (o == NULL)
-		goto fail_dialler;
-	c = dial(t->loop, o, endpoint, &err);
+	c = o != NULL ? dial(t->loop, o, &e, endpoint, names, &err) : NULL;
+	sock_forget_names(names);
 	if (c == NULL) {
 		free(o);
 		goto fail_dialler;
@@ -181,12 +228,8 @@ int myr_dial(struct myr_conn **out, const char *endpoint, int ms)
 	m->reader = t->fiber != NULL ? t : NULL;
 	m->dialled_conn = c;
 	list_append(&t->dialled, &m->dialled);
-	if (c->bits & C_DIALLING) {
-		int64_t due = ms < 0 ? CLOCK_NEVER : t->loop->now + ms;
-
-		while (err == 0 && (c->bits & (C_DIALLING | C_FAILED)) == C_DIALLING)
-			err = conn_wait(c, due);
-	}
+	while (err == 0 && (c->bits & (C_DIALLING | C_FAILED)) == C_DIALLING)
+		err = conn_wait(c, due);
 	if (c->bits & C_FAILED)
 		err = c->error;
 	if (err < 0) {

@@ -91,7 +91,7 @@ static int work_begin(struct work *w)
 }
 
 /* Nothing but the result wakes it: the argument may be on this handler's stack. */
-static int work_wait(struct myr_conn *c, struct task *t, int (*fn)(void *), void *arg)
+int conn_work_and_wait(struct myr_conn *c, struct task *t, int (*fn)(void *), void *arg)
 {
 	struct work w = { .job = { .work = fn, .arg = arg }, .conn = c, .waiter = t };
 	struct task *me = task_current;
@@ -131,7 +131,7 @@ int myr_offload(struct myr_conn *c, int (*fn)(void *arg), void *arg, void (*done
 	if (conn_more(c) == NULL)
 		return -ENOMEM;
 	if (done == NULL)
-		return work_wait(c, t, fn, arg);
+		return conn_work_and_wait(c, t, fn, arg);
 	w = sys_calloc(1, sizeof *w);
 	if (w == NULL)
 		return -ENOMEM;

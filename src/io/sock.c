@@ -6,6 +6,7 @@
  * ones inherit them, on every engine, without a call for each. */
 #include "io/sock.h"
 
+#include <arpa/inet.h>
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -146,20 +147,36 @@ static int listen_any(const struct endpoint *e, bool shared, int backlog)
 	return fd;
 }
 
-static int resolve(const struct endpoint *e, struct addrinfo **list)
+bool sock_has_name(const struct endpoint *e)
+{
+	struct in6_addr any;
+
+	return (e->kind == ENDPOINT_TCP || e->kind == ENDPOINT_UDP) && inet_pton(AF_INET, e->host, &any) != 1 &&
+	       inet_pton(AF_INET6, e->host, &any) != 1;
+}
+
+/* No host: as a client that means this machine. */
+int sock_look_up(const struct endpoint *e, struct addrinfo **list)
 {
 	const struct addrinfo hints = { .ai_socktype = sock_type(e), .ai_flags = AI_NUMERICSERV };
+	const char *host = e->host[0] != '\0' ? e->host : "localhost";
 	char port[8];
 	int err;
 
 	snprintf(port, sizeof port, "%u", e->port);
-	err = getaddrinfo(e->host, port, &hints, list);
+	err = getaddrinfo(host, port, &hints, list);
 	if (err == 0)
 		return 0;
 	if (err == EAI_SYSTEM)
-		return fail(-errno, "cannot find host \"%s\": %s", e->host, myr_strerror(-errno));
-	return fail(err == EAI_MEMORY ? -ENOMEM : -EHOSTUNREACH, "cannot find host \"%s\": %s", e->host,
+		return fail(-errno, "cannot find host \"%s\": %s", host, myr_strerror(-errno));
+	return fail(err == EAI_MEMORY ? -ENOMEM : -EHOSTUNREACH, "cannot find host \"%s\": %s", host,
 	            gai_strerror(err));
+}
+
+void sock_forget_names(struct addrinfo *list)
+{
+	if (list != NULL)
+		freeaddrinfo(list);
 }
 
 /* What "localhost" means to most clients. */
@@ -177,7 +194,7 @@ static int listen_host(const struct endpoint *e, bool shared, int backlog)
 	const struct addrinfo *a;
 	int err, fd = -EADDRNOTAVAIL;
 
-	err = resolve(e, &list);
+	err = sock_look_up(e, &list);
 	if (err < 0)
 		return err;
 	a = four_first(list);
@@ -427,38 +444,42 @@ static int dial_datagrams(const struct addrinfo *list, struct addr *peer, bool *
 	return dial_address(a->ai_addr, a->ai_addrlen, SOCK_DGRAM, true, done);
 }
 
-int sock_dial(const struct endpoint *e, struct addr *peer, bool *done)
+static int dial_host(const struct endpoint *e, const struct addrinfo *list, struct addr *peer, bool *done)
 {
-	struct addrinfo *list, *a;
-	struct endpoint local;
-	int err, fd = -EADDRNOTAVAIL;
+	int fd = -EADDRNOTAVAIL;
 
-	memset(peer, 0, sizeof *peer);
-	if (e->kind == ENDPOINT_FD)
-		return fail(-EINVAL, "cannot connect to fd:%d: it is an endpoint to listen on", e->fd);
-	if (e->kind == ENDPOINT_UNIX || e->kind == ENDPOINT_UNIXGRAM) {
-		struct sockaddr_un u;
-		socklen_t n = unix_address(e, &u);
-
-		peer->family = AF_UNIX;
-		fd = dial_address((struct sockaddr *)&u, n, sock_type(e), true, done);
-		return fd < 0 ? dial_failed(fd, e) : fd;
-	}
-	if (e->host[0] == '\0') {                       /* ":7000" as a client means this machine */
-		local = *e;
-		snprintf(local.host, sizeof local.host, "localhost");
-		e = &local;
-	}
-	err = resolve(e, &list);
-	if (err < 0)
-		return err;
 	if (e->kind == ENDPOINT_UDP)
-		fd = dial_datagrams(list, peer, done);
-	for (a = list; e->kind == ENDPOINT_TCP && a != NULL && fd < 0; a = a->ai_next) {
+		return dial_datagrams(list, peer, done);
+	for (const struct addrinfo *a = list; a != NULL && fd < 0; a = a->ai_next) {
 		addr_from_sockaddr(peer, a->ai_addr, a->ai_addrlen);
 		fd = dial_address(a->ai_addr, a->ai_addrlen, SOCK_STREAM, a->ai_next == NULL, done);
 	}
-	freeaddrinfo(list);
+	return fd;
+}
+
+int sock_dial(const struct endpoint *e, const struct addrinfo *names, struct addr *peer, bool *done)
+{
+	struct addrinfo *mine = NULL;
+	struct sockaddr_un u;
+	socklen_t n;
+	int err, fd;
+
+	memset(peer, 0, sizeof *peer);
+	switch (e->kind) {
+	case ENDPOINT_FD:
+		return fail(-EINVAL, "cannot connect to fd:%d: it is an endpoint to listen on", e->fd);
+	case ENDPOINT_UNIX:
+	case ENDPOINT_UNIXGRAM:
+		n = unix_address(e, &u);
+		peer->family = AF_UNIX;
+		fd = dial_address((struct sockaddr *)&u, n, sock_type(e), true, done);
+		break;
+	default:
+		if (names == NULL && (err = sock_look_up(e, &mine)) < 0)
+			return err;
+		fd = dial_host(e, names != NULL ? names : mine, peer, done);
+		sock_forget_names(mine);
+	}
 	return fd < 0 ? dial_failed(fd, e) : fd;
 }
 

@@ -28,9 +28,15 @@ int sock_listen_again(int fd);
 /* Undo what listening left in the file system (unix path), if it is still ours. */
 void sock_forget(const struct endpoint *, int fd);
 
+/* The addresses of an endpoint whose host is a name: this may wait for a name server.  0 or an error. */
+struct addrinfo;
+bool sock_has_name(const struct endpoint *);
+int  sock_look_up(const struct endpoint *, struct addrinfo **);
+void sock_forget_names(struct addrinfo *);      /* NULL: nothing */
+
 /* A connecting socket (see PORT_DIALLING), or an error.  *done: connected already (unix,
- * udp, unixgram). */
-int sock_dial(const struct endpoint *, struct addr *peer, bool *done);
+ * udp, unixgram).  names: what has been looked up, or NULL: it is done here. */
+int sock_dial(const struct endpoint *, const struct addrinfo *names, struct addr *peer, bool *done);
 
 /* The highest number of descriptors this process may have, and how many are open now. */
 int sock_fd_limit(void);
