@@ -1090,7 +1090,7 @@ static struct talker *dial(const struct sockaddr_storage *a, enum conduct conduc
 	int fd;
 
 	e.port = ntohs(((const struct sockaddr_in *)a)->sin_port);
-	fd = sock_dial(&e, &peer, &done);
+	fd = sock_dial(&e, NULL, &peer, &done);
 	assert_true(fd >= 0);
 	assert_int_equal(peer.port, e.port);
 	return talker_new(fd, done ? 0 : PORT_DIALLING, conduct, to_give);
