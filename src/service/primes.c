@@ -3,8 +3,8 @@
  * primes.c - how many primes are there up to N?  Work for a processor, not for a loop.
  *
  * myr_offload() has it done in another thread while the loop serves others; --inline does it in the
- * handler, to show the difference (and the watchdog).  What is asked for is bounded, so is the work:
- * it goes on to its end even if nobody waits for the answer any more. */
+ * handler, to show the difference (and the watchdog).  The work is given away in slices: so it ends soon after
+ * its client is lost or the server has to stop, and a long question does not keep a thread from short ones. */
 #include <errno.h>
 #include <inttypes.h>
 #include <stdbool.h>
@@ -16,6 +16,7 @@
 #define N_MOST  UINT64_C(10000000000)
 #define ROOT    100000                  /* of N_MOST */
 #define SEGMENT 32768                   /* odd numbers looked at together: they fit the processor's first cache */
+#define SLICE   100                     /* segments done at a time: some ten milliseconds */
 #define DIGITS  20
 #define LINE_MAX_BYTES 256
 
@@ -78,22 +79,37 @@ static unsigned count_segment(uint64_t low, unsigned size, const uint32_t *prime
 }
 
 struct question {
-	uint64_t n, primes;
+	uint64_t n, at, primes;         /* so many below `at`, the next odd number to look at */
 };
 
-static int count_primes(void *arg)
+static int count_slice(void *arg)
 {
 	static _Thread_local uint32_t primes[ROOT / 4];
+	static _Thread_local unsigned n;
 	struct question *q = arg;
-	unsigned n = small_primes(primes, ROOT);
 
-	q->primes = q->n >= 2;
-	for (uint64_t low = 3; low <= q->n; low += 2 * SEGMENT) {
-		uint64_t left = (q->n - low) / 2 + 1;
+	if (n == 0)
+		n = small_primes(primes, ROOT);
+	for (int i = 0; i < SLICE && q->at <= q->n; i++, q->at += 2 * SEGMENT) {
+		uint64_t left = (q->n - q->at) / 2 + 1;
 
-		q->primes += count_segment(low, left < SEGMENT ? (unsigned)left : SEGMENT, primes, n);
+		q->primes += count_segment(q->at, left < SEGMENT ? (unsigned)left : SEGMENT, primes, n);
 	}
 	return 0;
+}
+
+static int count_primes(struct myr_conn *c, struct question *q)
+{
+	int err = 0;
+
+	q->at = 3;
+	q->primes = q->n >= 2;
+	while (q->at <= q->n && err == 0) {
+		err = in_handler ? count_slice(q) : myr_offload(c, count_slice, q, NULL);
+		if (err == 0)
+			err = myr_error(c);
+	}
+	return err;
 }
 
 /* Digits and nothing else: no sign, no blank. */
@@ -122,7 +138,7 @@ static void handle(struct myr_conn *c)
 			myr_printf(c, "error: not a number from 0 to %" PRIu64 "\n", most);
 			continue;
 		}
-		err = in_handler ? count_primes(&q) : myr_offload(c, count_primes, &q, NULL);
+		err = count_primes(c, &q);
 		if (err == 0)
 			myr_printf(c, "%" PRIu64 "\n", q.primes);
 		else if (err == -EAGAIN || err == -ECANCELED)

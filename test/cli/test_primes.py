@@ -1,6 +1,9 @@
 # SPDX-License-Identifier: MIT
 """primes: work for a processor, done elsewhere while the loop serves others."""
 
+import socket
+import struct
+
 import pytest
 from conftest import engines, read_exactly, run
 
@@ -39,6 +42,30 @@ def test_others_are_served_meanwhile(serve, engine):
         with pytest.raises(BlockingIOError):
             long.recv(1)
     server.process.kill()
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_a_lost_client_is_not_counted_for(serve, engine):
+    """Its question would take half a minute: longer than the drain, so that it would be cut."""
+    server = serve("primes", 0, "-e", engine, "--max", "10000000000", "--drain-timeout", "10s")
+    with server.connect() as s:
+        s.sendall(b"10\n10000000000\n")
+        assert read_exactly(s, 2) == b"4\n"
+        s.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    status, last = server.stop()
+    assert status == 0 and ", 0 cut, " in last
+    assert not any("left behind" in line for line in server.err.all())
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_a_cut_ends_the_work(serve, engine):
+    server = serve("primes", 0, "-e", engine, "--max", "10000000000", "--drain-timeout", "100ms")
+    with server.connect() as s:
+        s.sendall(b"10\n10000000000\n")
+        assert read_exactly(s, 2) == b"4\n"
+        status, last = server.stop()
+        assert status == 0 and ", 1 cut, " in last
+        assert not any("left behind" in line for line in server.err.all())
 
 
 def test_max_is_checked():
