@@ -48,6 +48,8 @@ struct loop_doing {
 	_Atomic bool asleep;            /* in the system call that waits */
 	_Atomic uint64_t call;          /* the connection's number << 8 | enum doing */
 	const char *_Atomic service;    /* its name; NULL: it has none */
+	_Atomic bool unwatched;         /* written by whoever watches: it sleeps as the loop does, */
+	void (*awake)(struct myr_loop *);       /* until the loop calls this */
 };
 
 enum doing {
@@ -148,9 +150,16 @@ static inline void loop_calls(struct myr_loop *l, enum doing what, uint32_t numb
 	atomic_store_explicit(&l->doing.service, service, memory_order_relaxed);
 }
 
-static inline void loop_sleeps(struct myr_loop *l, bool asleep)
+static inline void loop_sleeps(struct myr_loop *l)
 {
-	atomic_store_explicit(&l->doing.asleep, asleep, memory_order_relaxed);
+	atomic_store_explicit(&l->doing.asleep, true, memory_order_relaxed);
+}
+
+static inline void loop_awakes(struct myr_loop *l)
+{
+	atomic_store_explicit(&l->doing.asleep, false, memory_order_relaxed);
+	if (atomic_load_explicit(&l->doing.unwatched, memory_order_relaxed))
+		l->doing.awake(l);
 }
 
 /* The time, read again: for deadlines of a handler that may have computed for a while. */

@@ -340,9 +340,9 @@ static void ready_wait(struct myr_loop *l, int64_t until)
 	struct ready *r = l->io;
 	int n;
 
-	loop_sleeps(l, true);
+	loop_sleeps(l);
 	n = r->selector.ops->wait(&r->selector, r->events, LOOP_EVENTS, clock_timeout(l->now, until));
-	loop_sleeps(l, false);
+	loop_awakes(l);
 	l->now = clock_ms();
 	if (n < 0 && n != -EINTR && !r->complained) {
 		r->complained = true;

@@ -558,9 +558,9 @@ static void uring_wait(struct myr_loop *l, int64_t until)
 	struct io_uring_cqe *cqe;
 	unsigned head, n = 0;
 
-	loop_sleeps(l, true);
+	loop_sleeps(l);
 	ring_enter(&u->ring, clock_timeout(l->now, until));
-	loop_sleeps(l, false);
+	loop_awakes(l);
 	l->now = clock_ms();
 	io_uring_for_each_cqe(&u->ring.uring, head, cqe) {
 		uring_complete(cqe);

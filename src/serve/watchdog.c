@@ -83,11 +83,36 @@ static bool pause_between(struct watchdog *d)
 	return !d->ends;
 }
 
+/* In the loop's thread, which waited for so long that nobody watches it any more. */
+static void rouse(struct myr_loop *l)
+{
+	struct watchdog *d = &((struct worker *)l->worker)->watchdog;
+
+	pthread_mutex_lock(&d->lock);
+	atomic_store(&l->doing.unwatched, false);
+	pthread_cond_signal(&d->end);
+	pthread_mutex_unlock(&d->lock);
+}
+
+/* Locked.  The loop slept and has not turned since `before`.  It was told to say when it does, and had the time of a
+ * look to notice: so no turn goes unwatched, and an idle server's watchdog does nothing at all. */
+static bool may_rest(const struct watchdog *d, const struct seen *before, const struct seen *now)
+{
+	return before->asleep && now->asleep && before->turn == now->turn &&
+	       atomic_load(&d->worker->loop.doing.unwatched);
+}
+
+static void rest(struct watchdog *d)
+{
+	while (!d->ends && atomic_load(&d->worker->loop.doing.unwatched))
+		pthread_cond_wait(&d->end, &d->lock);
+}
+
 /* A process that was stopped, or a machine that slept, is nobody's fault: such a pause starts the count anew. */
 static void *watch(void *arg)
 {
 	struct watchdog *d = arg;
-	const struct worker *w = d->worker;
+	struct worker *w = d->worker;
 	struct seen before, now;
 	int64_t since = clock_ms(), last = since;
 	bool told = false;
@@ -111,6 +136,12 @@ static void *watch(void *arg)
 		if (told)
 			tell(w, &before, since, true);
 		told = false;
+		if (may_rest(d, &before, &now)) {
+			rest(d);
+			at = last = clock_ms();
+			look(&w->loop, &now);
+		}
+		atomic_store(&w->loop.doing.unwatched, now.asleep);
 		since = at;
 		before = now;
 	}
@@ -126,6 +157,7 @@ void watchdog_start(struct watchdog *d, struct worker *w)
 
 	d->worker = w;
 	d->ends = false;
+	w->loop.doing.awake = rouse;
 	pthread_mutex_init(&d->lock, NULL);
 	pthread_condattr_init(&attr);
 	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
@@ -145,6 +177,7 @@ void watchdog_stop(struct watchdog *d)
 	pthread_cond_signal(&d->end);
 	pthread_mutex_unlock(&d->lock);
 	pthread_join(d->thread, NULL);
+	atomic_store(&d->worker->loop.doing.unwatched, false);
 	d->runs = false;
 	pthread_cond_destroy(&d->end);
 	pthread_mutex_destroy(&d->lock);

@@ -4,7 +4,7 @@
  *
  * On an event loop one handler that computes or blocks keeps all connections of its worker waiting.  A
  * thread beside the worker looks ten times a second at what its loop is in the middle of (struct
- * loop_doing), and logs what has not changed since it last looked. */
+ * loop_doing), and logs what has not changed since it last looked.  While the loop waits, so does it. */
 #ifndef MYR_WATCHDOG_H
 #define MYR_WATCHDOG_H
 
@@ -17,7 +17,7 @@ struct watchdog {
 	struct worker *worker;
 	pthread_t thread;
 	pthread_mutex_t lock;
-	pthread_cond_t end;
+	pthread_cond_t end;             /* or the loop is awake */
 	bool runs, ends;
 };
 

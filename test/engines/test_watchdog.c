@@ -105,11 +105,65 @@ static void test_a_worker_that_waits_is_not_blamed(void **state)
 	}
 }
 
+/* How often the threads of a process have given their processor up by themselves. */
+static long waits_of(pid_t pid)
+{
+	char path[300], line[128];
+	struct dirent *e;
+	long sum = 0, n;
+	FILE *f;
+	DIR *d;
+
+	snprintf(path, sizeof path, "/proc/%d/task", (int)pid);
+	d = opendir(path);
+	assert_non_null(d);
+	while ((e = readdir(d)) != NULL) {
+		snprintf(path, sizeof path, "/proc/%d/task/%.20s/status", (int)pid, e->d_name);
+		f = e->d_name[0] != '.' ? fopen(path, "r") : NULL;
+		while (f != NULL && fgets(line, sizeof line, f) != NULL)
+			if (sscanf(line, "voluntary_ctxt_switches: %ld", &n) == 1)
+				sum += n;
+		if (f != NULL)
+			fclose(f);
+	}
+	closedir(d);
+	return sum;
+}
+
+/* Ten looks a second at a server that has nothing to do kept its processor from sleeping. */
+static void test_an_idle_server_does_nothing_at_all(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < SHAPES; i++) {
+		long before;
+		int fd;
+
+		if (!works(shapes[i].engine) || shapes[i].are == MYR_PROCESSES || OTHER_THREADS > 0)
+			continue;
+		serve(&shapes[i], &services[0]);
+		fd = dial();
+		say(fd, "quick\n");
+		expect(fd, "ok\n");
+		do {
+			before = waits_of(serving.pid);
+			assert_true(is_silent(fd, 2 * LOOKS_MS));
+		} while (waits_of(serving.pid) > before);       /* for ever, with a watchdog that always looks */
+		say(fd, "hold\n");
+		await_log("has kept its worker for");
+		atomic_store(&serving.shared->counters[RELEASED], 1);
+		expect(fd, "ok\n");
+		close(fd);
+		stop_serving();
+		served();
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_teardown(test_who_keeps_a_worker_is_named_while_it_does, end_serving),
 		cmocka_unit_test_teardown(test_a_worker_that_waits_is_not_blamed, end_serving),
+		cmocka_unit_test_teardown(test_an_idle_server_does_nothing_at_all, end_serving),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
