@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "cli/commands.h"
+#include "cli/datagrams.h"
 #include "cli/opts.h"
 #include "cli/out.h"
 #include "cli/say.h"
@@ -31,7 +32,7 @@ static const char *const ends[] = { "\n", "\r\n", "" };
 
 static const struct opt table[C_COUNT] = {
 	[C_EOL] = { .name = "eol", .kind = OPT_CHOICE, .arg = "END", .word = "lf crlf none", .standard = "lf",
-		.about = "how a line of input ends when it is sent" },
+		.about = "how a line of input ends when it is sent (a datagram, if not given: none)" },
 	[C_PER_MESSAGE] = { .name = "per-message", .kind = OPT_SWITCH,
 		.about = "a connection for each line, until the server ends it" },
 	[C_TIMEOUT] = { .name = "timeout", .kind = OPT_DURATION, .arg = "TIME", .word = "none", .min = 1, .max = 604800000,
@@ -48,6 +49,10 @@ static const struct command command = {
 	              "printf 'hello\\n' | myriad connect unix:/run/echo.sock" },
 	.opts = table, .opts_n = C_COUNT,
 	.more = "To a terminal, bytes that could move the cursor are shown as \\xNN; a pipe gets all as it is.\n"
+	        "To udp: and unixgram:, each line is a datagram, without its end unless --eol gives it one, and each\n"
+	        "answer is shown as a line.  After the end of input it ends when as many answers have come as were\n"
+	        "asked for, at the latest when none comes for a second (or --timeout): status 4 if some are missing,\n"
+	        "1 if all are.\n"
 	        "--seed-exact has prompts, prints and default addresses of the tutorials' clients; there an endpoint\n"
 	        "may be left out, or be HOST, or HOST PORT.\n",
 };
@@ -124,7 +129,7 @@ static void session_listen(struct myr_conn *c)
 
 /* --- Lines typed into an editor ------------------------------------------------------------------ */
 
-static void session_line(void *arg, char *text)
+static void session_line(void *arg, char *text, size_t n)
 {
 	struct session *s = arg;
 
@@ -132,7 +137,7 @@ static void session_line(void *arg, char *text)
 	if (!text) {
 		session_input_over(s);
 	} else if (s->conn) {
-		myr_write(s->conn, text, strlen(text));
+		myr_write(s->conn, text, n);
 		myr_write(s->conn, ends[s->eol], strlen(ends[s->eol]));
 	}
 }
@@ -292,6 +297,18 @@ static int connect_exact(const struct opt_value *v, char **args, int args_n)
 	return talk_exact(&t, v[C_SEED].text, args, args_n);
 }
 
+static int connect_datagrams(const struct opt_value *v, const char *endpoint)
+{
+	const struct talk t = { .endpoint = endpoint, .ms = (int)v[C_TIMEOUT].n,
+	                        .eol = v[C_EOL].from == FROM_DEFAULT ? "" : ends[v[C_EOL].n] };
+
+	if (v[C_PER_MESSAGE].n) {
+		say_error(COMMAND, "--per-message has no meaning with datagrams: each is by itself");
+		return EXIT_USAGE;
+	}
+	return datagrams_run(&t);
+}
+
 static int connect_to(const struct opt_value *v, char **args, int args_n)
 {
 	struct session s = { .endpoint = args[0], .eol = (int)v[C_EOL].n };
@@ -310,6 +327,8 @@ static int connect_to(const struct opt_value *v, char **args, int args_n)
 		say_try(COMMAND " 50007");
 		return EXIT_USAGE;
 	}
+	if (datagrams_meant(args[0]))
+		return connect_datagrams(v, args[0]);
 	return v[C_PER_MESSAGE].n ? talk_per_message(&t) : session_run(&s, v);
 }
 

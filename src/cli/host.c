@@ -362,6 +362,25 @@ void host_level(const struct opt_value *v)
 	say_level = v[H_QUIET].n ? LOG_WARNING : v[H_VERBOSE].n ? LOG_DEBUG : LOG_NOTICE;
 }
 
+/* "name=value" for each; they live as long as the process. */
+int host_app_values(struct host *h, const char *(*value)(const struct host *, const struct myr_app_option *))
+{
+	static const char *all[HOST_APP_OPTIONS_MAX + 1];
+	size_t n = 0;
+
+	for (const struct myr_app_option *o = h->app->options; o && o->name && n < HOST_APP_OPTIONS_MAX; o++) {
+		char *text;
+
+		if (asprintf(&text, "%s=%s", o->name, value(h, o)) < 0) {
+			say_error(h->command->name, "out of memory");
+			return EXIT_FAILED;
+		}
+		all[n++] = text;
+	}
+	h->app_values = all;
+	return OPTS_GO_ON;
+}
+
 int host_serve(struct host *h, char **args, size_t args_n)
 {
 	int status;

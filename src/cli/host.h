@@ -31,6 +31,8 @@ extern const struct opt host_table[H_COUNT];
 	"`ready tcp:127.0.0.1:50007` goes to standard output for each.\n" \
 	"SIGINT and SIGTERM: finish what was begun, then end; twice: cut.  SIGQUIT: cut at once.\n"
 
+#define HOST_APP_OPTIONS_MAX 256        /* that an application may have */
+
 struct host {
 	/* set by the command */
 	const struct command *command;
@@ -38,7 +40,6 @@ struct host {
 	const char *subject;            /* what follows the command's name to do the same again: "echo", "app.so" */
 	const struct myr_app *app;
 	const struct edition *edition;  /* NULL: the service itself */
-	const char *const *app_values;  /* struct myr_config.values */
 	const char *endpoint;           /* unless others are given */
 	bool verify;                    /* under sim: what comes back must be what was sent */
 	const char *const *inherited;   /* struct myr_config.inherited */
@@ -49,6 +50,7 @@ struct host {
 	void (*serving)(struct host *, void *arg);
 	void *hook_arg;
 	/* host.c's */
+	const char *const *app_values;  /* struct myr_config.values */
 	struct myr_server *server;
 	struct myr_service service;     /* the application's, as it is or wrapped */
 	void *arg;                      /* what build() made of it */
@@ -62,6 +64,9 @@ struct host {
 
 /* --quiet, --verbose */
 void host_level(const struct opt_value *);
+/* What the application's options are; value: of one, from what was asked for, else its default.  OPTS_GO_ON, or
+ * the exit status.  Once in a process, after all that is set by the command and before host_serve(). */
+int host_app_values(struct host *, const char *(*value)(const struct host *, const struct myr_app_option *));
 /* Serve until stopped; args: the endpoints on the command line.  Returns the exit status. */
 int host_serve(struct host *, char **args, size_t args_n);
 

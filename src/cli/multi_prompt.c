@@ -157,12 +157,13 @@ static void prompt_end(struct multi *u)
 		myr_after(u->crowd.loop, u->crowd.timeout_ms, prompt_cut, u);
 }
 
-static void prompt_line(void *arg, char *text)
+static void prompt_line(void *arg, char *text, size_t n)
 {
 	struct multi *u = arg;
 	const char *rest;
 	long id;
 
+	(void)n;
 	if (!text) {
 		prompt_end(u);
 	} else if (text[0] == '#') {

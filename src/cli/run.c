@@ -19,7 +19,6 @@
 
 #define COMMAND     "myriad run"
 #define ENDPOINT    "50007"             /* of an application that names none */
-#define OPTIONS_MAX 256
 
 enum {
 	R_OPTION = H_COUNT, R_CFLAGS, R_FOREGROUND, R_DAEMON, R_PID_FILE, R_LOG_FILE, R_USER, R_GROUP, R_CHDIR,
@@ -80,11 +79,11 @@ static const struct myr_app_option *option_find(const struct myr_app *app, const
 
 static int option_unknown(const struct myr_app *app, const char *given, const char *file, int status)
 {
-	const char *names[OPTIONS_MAX];
+	const char *names[HOST_APP_OPTIONS_MAX];
 	char name[64], shows_all[256];
 	size_t n = 0;
 
-	for (const struct myr_app_option *o = app->options; o && o->name && n < OPTIONS_MAX; o++)
+	for (const struct myr_app_option *o = app->options; o && o->name && n < HOST_APP_OPTIONS_MAX; o++)
 		names[n++] = o->name;
 	snprintf(name, sizeof name, "%.*s", (int)strcspn(given, "="), given);
 	snprintf(shows_all, sizeof shows_all, COMMAND " %s --help", file);
@@ -101,9 +100,9 @@ static int options_check(const struct myr_app *app, const struct opt_value *v, c
 	size_t n = 0;
 
 	for (const struct myr_app_option *o = app->options; o && o->name; o++, n++)
-		if (!*o->name || strchr(o->name, '=') || !o->value || n >= OPTIONS_MAX) {
+		if (!*o->name || strchr(o->name, '=') || !o->value || n >= HOST_APP_OPTIONS_MAX) {
 			say_error(COMMAND, "%s: option %zu of %s needs a name and a default, and there may be %d", file, n + 1,
-			          app->name, OPTIONS_MAX);
+			          app->name, HOST_APP_OPTIONS_MAX);
 			return EXIT_FAILED;
 		}
 	for (size_t i = 0; i < v->list_n; i++) {
@@ -118,28 +117,14 @@ static int options_check(const struct myr_app *app, const struct opt_value *v, c
 }
 
 /* The last one given, else the default. */
-static const char *option_value(const struct myr_app *app, const struct myr_app_option *o, const struct opt_value *v)
+static const char *option_value(const struct host *h, const struct myr_app_option *o)
 {
+	const struct opt_value *v = &h->values[R_OPTION];
+
 	for (size_t i = v->list_n; i > 0; i--)
-		if (option_find(app, v->list[i - 1]) == o)
+		if (option_find(h->app, v->list[i - 1]) == o)
 			return strchr(v->list[i - 1], '=') + 1;
 	return o->value;
-}
-
-/* "name=value" for each; they live as long as the process.  NULL: out of memory. */
-static const char *const *options_values(const struct myr_app *app, const struct opt_value *v)
-{
-	static const char *all[OPTIONS_MAX + 1];
-	size_t n = 0;
-
-	for (const struct myr_app_option *o = app->options; o && o->name; o++) {
-		char *text;
-
-		if (asprintf(&text, "%s=%s", o->name, option_value(app, o, v)) < 0)
-			return NULL;
-		all[n++] = text;
-	}
-	return all;
 }
 
 /* --- The application -------------------------------------------------------------------------------- */
@@ -273,11 +258,8 @@ static int run_app(const struct opt_value *values, char **args, size_t args_n)
 		return status;
 	h.app = &a.app;
 	h.endpoint = a.app.endpoint ? a.app.endpoint : ENDPOINT;
-	h.app_values = options_values(&a.app, &values[R_OPTION]);
-	if (!h.app_values) {
-		say_error(COMMAND, "out of memory");
-		return EXIT_FAILED;
-	}
+	if ((status = host_app_values(&h, option_value)) != OPTS_GO_ON)
+		return status;
 	run_files(values, a.app.name);
 	if (values[H_CHECK].n)
 		return host_serve(&h, args + 1, args_n - 1);

@@ -97,8 +97,10 @@ static int options_check(const struct builtin *b, const struct opt_value *values
 }
 
 /* What was asked for, else what the tutorial has, else the default. */
-static const char *option_value(const struct myr_app_option *o, const struct edition *e, const struct opt_value *values)
+static const char *option_value(const struct host *h, const struct myr_app_option *o)
 {
+	const struct opt_value *values = h->values;
+	const struct edition *e = h->edition;
 	size_t n = strlen(o->name);
 
 	for (size_t i = S_COUNT; i < command.opts_n; i++) {
@@ -111,22 +113,6 @@ static const char *option_value(const struct myr_app_option *o, const struct edi
 	if (e && e->value && strncmp(e->value, o->name, n) == 0 && e->value[n] == '=')
 		return e->value + n + 1;
 	return o->value;
-}
-
-/* "name=value" for each option of the service; what is returned lives as long as the process. */
-static const char *const *options_values(const struct builtin *b, const struct edition *e, const struct opt_value *values)
-{
-	static const char *all[OPTIONS_MAX];
-	size_t n = 0;
-
-	for (const struct myr_app_option *o = b->app->options; o && o->name && n + 1 < OPTIONS_MAX; o++) {
-		char *text;
-
-		if (asprintf(&text, "%s=%s", o->name, option_value(o, e, values)) < 0)
-			return NULL;
-		all[n++] = text;
-	}
-	return all;
 }
 
 /* --- Which service, which edition ------------------------------------------------------------------ */
@@ -196,9 +182,9 @@ static int serve_with(const struct opt_value *values, char **args, size_t args_n
 	h.subject = b->app->service->name;
 	h.app = b->app;
 	h.endpoint = endpoint;
-	h.app_values = options_values(b, h.edition, values);
 	h.verify = b->app->service == &service_echo;
-	return host_serve(&h, args + 1, args_n - 1);
+	status = host_app_values(&h, option_value);
+	return status == OPTS_GO_ON ? host_serve(&h, args + 1, args_n - 1) : status;
 }
 
 int serve_main(int argc, char **argv)

@@ -88,16 +88,18 @@ void target_name(char *dst, size_t size, const struct myr_conn *c, const char *e
 	if (strcmp(peer, "unix") == 0)
 		snprintf(dst, size, "%s", endpoint);
 	else
-		snprintf(dst, size, "tcp:%s", peer);
+		snprintf(dst, size, "%s:%s", strncmp(endpoint, "udp:", 4) == 0 ? "udp" : "tcp", peer);
 }
 
 void target_blame(const char *command, const char *name, int err)
 {
-	static const char here[] = "tcp:127.0.0.1:";
+	static const char here[] = "tcp:127.0.0.1:", here_udp[] = "udp:127.0.0.1:";
 
 	say_error(command, "cannot connect to %s: %s", name, myr_strerror(err));
 	if (err == -ECONNREFUSED && strncmp(name, here, sizeof here - 1) == 0)
 		say_try("a server there: myriad serve echo %s", name + sizeof here - 1);
+	else if (err == -ECONNREFUSED && strncmp(name, here_udp, sizeof here_udp - 1) == 0)
+		say_try("a server there: myriad serve echo udp:%s", name + sizeof here_udp - 1);
 }
 
 void target_raise(int err)

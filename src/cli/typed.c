@@ -44,21 +44,22 @@ static void typed_over(struct typed *t)
 	if (!t->open)
 		return;
 	typed_close(t);
-	t->line(t->arg, NULL);
+	t->line(t->arg, NULL, 0);
 }
 
 /* The lines that are complete; what is left moves to the front. */
 static void typed_split(struct typed *t)
 {
-	char *from = t->text, *end;
+	char *from = t->text, *end, *next;
 
-	while (t->open && (end = memchr(from, '\n', t->n - (size_t)(from - t->text)))) {
-		*end = '\0';
+	while (t->open && !t->paused && (end = memchr(from, '\n', t->n - (size_t)(from - t->text)))) {
+		next = end + 1;
 		if (end > from && end[-1] == '\r')
-			end[-1] = '\0';
+			end--;
+		*end = '\0';
 		t->shown = false;
-		t->line(t->arg, from);
-		from = end + 1;
+		t->line(t->arg, from, (size_t)(end - from));
+		from = next;
 		typed_show(t);
 	}
 	if (!t->open)
@@ -78,12 +79,14 @@ static void typed_readable(struct myr_loop *l, int fd, unsigned events, void *ar
 		return;
 	if (n < 0)
 		say_error(t->command, "cannot read standard input: %s", myr_strerror(-errno));
+	t->failed = n < 0;
 	if (n > 0) {
 		t->n += (size_t)n;
 		typed_split(t);
-		if (!t->open || t->n < TYPED_MAX)
+		if (!t->open || t->paused || t->n < TYPED_MAX)
 			return;
 		say_error(t->command, "a line of standard input is longer than %d bytes", TYPED_MAX - 1);
+		t->failed = true;
 	} else if (t->n > 0) {
 		t->text[t->n++] = '\n';         /* the last line may lack its end; there is room: n < TYPED_MAX */
 		typed_split(t);
@@ -124,7 +127,7 @@ static void typed_edited(char *text)
 		typed_over(t);
 		return;
 	}
-	t->line(t->arg, text);
+	t->line(t->arg, text, strlen(text));
 	free(text);
 	t->shown = true;                /* libedit shows it when its handler is installed again */
 }
@@ -148,6 +151,7 @@ int typed_open(struct typed *t)
 	t->screen = isatty(STDIN_FILENO) && isatty(STDOUT_FILENO);
 	t->text = t->edits ? NULL : malloc(TYPED_MAX);
 	t->n = 0;
+	t->paused = t->failed = false;
 	if (!t->edits && !t->text)
 		return -ENOMEM;
 	err = myr_watch(t->loop, STDIN_FILENO, MYR_READ, t->edits ? typed_key : typed_readable, t);
@@ -165,6 +169,32 @@ int typed_open(struct typed *t)
 	}
 	t->shown = t->screen;
 	return 0;
+}
+
+void typed_pause(struct typed *t)
+{
+	if (!t->open || t->edits)
+		return;
+	t->paused = true;
+	myr_watch(t->loop, STDIN_FILENO, 0, NULL, NULL);
+}
+
+void typed_resume(struct typed *t)
+{
+	int err;
+
+	if (!t->open || !t->paused)
+		return;
+	t->paused = false;
+	typed_split(t);
+	if (!t->open || t->paused)
+		return;
+	err = myr_watch(t->loop, STDIN_FILENO, MYR_READ, typed_readable, t);
+	if (err < 0) {
+		say_error(t->command, "cannot wait for standard input: %s", myr_strerror(err));
+		t->failed = true;
+		typed_over(t);
+	}
 }
 
 void typed_prompt(struct typed *t, const char *prompt)

@@ -17,13 +17,15 @@
 struct typed {
 	const char *command;            /* for messages */
 	struct myr_loop *loop;
-	/* A line without its end, terminated; then NULL once: no more will come, and nothing is watched. */
-	void (*line)(void *arg, char *text);
+	/* A line without its end, terminated, n bytes; then NULL once: no more will come, and nothing is watched. */
+	void (*line)(void *arg, char *text, size_t n);
 	void *arg;
 	char prompt[64];
 	bool edits;                     /* libedit has the terminal */
 	bool screen;                    /* standard input and output are terminals */
 	bool open, shown;               /* shown: the prompt stands there */
+	bool paused;                    /* plain: lines are left where they are */
+	bool failed;                    /* it did not come to its end, and that has been said */
 	char *text;                     /* plain: what has come of a line */
 	size_t n;
 };
@@ -35,6 +37,9 @@ int  typed_open  (struct typed *);      /* 0 or a negative error, not said; comm
 void typed_prompt(struct typed *, const char *prompt);
 /* Whole lines of ours or escaped ones, to standard output. */
 void typed_print (struct typed *, const char *text);
+/* Plain lines only: no more until typed_resume(), which may give some at once; may be called in line(). */
+void typed_pause (struct typed *);
+void typed_resume(struct typed *);
 void typed_close (struct typed *);      /* gives the terminal back; may be called in line() */
 void typed_free  (struct typed *);      /* after the loop */
 

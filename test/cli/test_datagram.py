@@ -4,10 +4,11 @@ import os
 import re
 import socket
 import struct
+import subprocess
 import time
 
 import pytest
-from conftest import DEADLINE, engines, run
+from conftest import DEADLINE, ENVIRONMENT, MYRIAD, engines, needs_editing, run
 
 ENGINES = engines()
 
@@ -108,6 +109,172 @@ def test_a_bad_endpoint_is_a_usage_error(bad, why):
     assert status == 2 and why in said
 
 
-def test_connect_by_udp(serve):
-    server = serve("echo", "udp:0")
-    assert run("connect", server.address, stdin=b"hello\n")[:2] == (0, "hello\n")
+# --- myriad connect: a line is a datagram -----------------------------------------------------------
+
+def silent():
+    """A socket that answers only what the test lets it answer, and its endpoint."""
+    s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    s.bind(("127.0.0.1", 0))
+    s.settimeout(DEADLINE)
+    return s, f"udp:127.0.0.1:{s.getsockname()[1]}"
+
+
+def client(*args):
+    return subprocess.Popen([MYRIAD, "connect", *args], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                            stderr=subprocess.PIPE, env=ENVIRONMENT)
+
+
+@pytest.mark.parametrize("endpoint", ["udp:0", "unixgram:@myriad-connect-%d" % os.getpid()], ids=["udp", "unixgram"])
+def test_each_line_is_a_datagram_and_each_answer_a_line(serve, endpoint):
+    """The last line lacks its end, one has nothing in it, one a zero, one ends as on other systems."""
+    server = serve("reverse", endpoint)
+    assert run("connect", server.address, stdin=b"abc\n\nd\0f\ngh\r\nxyz") == (0, "cba\n\nf\0d\nhg\nzyx\n", "")
+    assert server.stop()[1].startswith("stopped: 5 served")
+
+
+@pytest.mark.parametrize("more, sent", [([], [b"a", b"", b"b"]), (["--eol", "lf"], [b"a\n", b"\n", b"b\n"]),
+                                        (["--eol", "crlf"], [b"a\r\n", b"\r\n", b"b\r\n"])], ids=["none", "lf", "crlf"])
+def test_what_is_in_the_datagrams(more, sent):
+    s, endpoint = silent()
+    with s:
+        c = client(endpoint, *more)
+        c.stdin.write(b"a\n\nb")
+        c.stdin.close()
+        for expected in sent:
+            got, sender = s.recvfrom(100)
+            assert got == expected
+            s.sendto(b"<" + got + b">", sender)
+        said = c.stdout.read().splitlines()
+        assert said == b"\n".join(b"<" + one + b">" for one in sent).splitlines()      # never glued
+        assert (c.wait(DEADLINE), c.stderr.read()) == (0, b"")
+        c.stdout.close()
+        c.stderr.close()
+
+
+def test_a_long_input_is_answered_whole(serve, tmp_path):
+    """Far more than a socket holds: it goes no faster than the answers come."""
+    path = tmp_path / "file"
+    path.write_text("".join(f"{i}\n" for i in range(20000)))
+    with open(path, "rb") as f:
+        assert run("connect", serve("echo", "udp:0").address, stdin_file=f) == (0, path.read_text(), "")
+
+
+def test_no_more_than_64_are_sent_ahead():
+    s, endpoint = silent()
+    with s:
+        c = client(endpoint, "--timeout", f"{2 * DEADLINE}s")           # so that it does not give up and go on
+        c.stdin.write(b"x\n" * 100)
+        c.stdin.close()
+        for _ in range(64):
+            sender = s.recvfrom(10)[1]
+        s.setblocking(False)
+        with pytest.raises(BlockingIOError):
+            s.recv(10)
+        s.settimeout(DEADLINE)
+        for _ in range(36):
+            s.sendto(b"y", sender)
+            assert s.recv(10) == b"x"
+        for _ in range(64):
+            s.sendto(b"y", sender)
+        assert c.stdout.read() == b"y\n" * 100
+        assert c.wait(DEADLINE) == 0
+        c.stdout.close()
+        c.stderr.close()
+
+
+def test_nobody_answers(tmp_path):
+    """All is sent nevertheless; then it waits for a second and says so."""
+    (tmp_path / "file").write_bytes(b"x\n")       # there from the start, whatever the clock says
+    s, endpoint = silent()
+    with s:
+        status, out, said = run("connect", endpoint, stdin=b"x\n" * 100)
+        assert (status, out) == (1, "")
+        assert said == f"myriad connect: {endpoint} has not answered 100 of 100 datagrams; waited 1s for more\n"
+        assert [s.recv(10) for _ in range(100)] == [b"x"] * 100
+        with open(tmp_path / "file", "rb") as f:
+            status, out, said = run("connect", endpoint, "--timeout", "50ms", stdin_file=f)
+        assert (status, out, said) == (1, "", f"myriad connect: {endpoint} has not answered within 50ms\n")
+
+
+def test_an_answer_is_missing():
+    s, endpoint = silent()
+    with s:
+        c = client(endpoint)
+        c.stdin.write(b"a\nb\n")
+        c.stdin.flush()
+        assert s.recv(10) == b"a"
+        got, sender = s.recvfrom(10)
+        s.sendto(got, sender)
+        assert c.stdout.readline() == b"b\n"
+        out, said = c.communicate(timeout=DEADLINE)
+        assert (c.returncode, out) == (4, b"")
+        assert b"has not answered 1 of 2 datagrams" in said
+
+
+def test_a_late_answer_is_waited_for():
+    """The input is over; the last answer ends it, and not the clock."""
+    s, endpoint = silent()
+    with s:
+        c = client(endpoint, "--timeout", f"{20 * DEADLINE}s")
+        c.stdin.write(b"a\nb\n")
+        c.stdin.close()
+        s.recv(10)
+        sender = s.recvfrom(10)[1]
+        s.sendto(b"first", sender)
+        assert c.stdout.readline() == b"first\n"
+        s.sendto(b"second\n", sender)
+        assert c.stdout.readline() == b"second\n"
+        assert c.wait(DEADLINE) == 0
+        c.stdout.close()
+        c.stderr.close()
+
+
+@pytest.mark.parametrize("line, said", [
+    (b"x" * 65508, "line 2 of the input is too long for a datagram: 65508 bytes"),
+    (b"x" * 65536, "a line of standard input is longer than 65535 bytes")], ids=["datagram", "line"])
+def test_a_line_that_is_too_long(serve, line, said):
+    status, out, err = run("connect", serve("echo", "udp:0").address, stdin=b"before\n" + line + b"\nafter\n")
+    assert (status, out, err) == (1, "before\n", f"myriad connect: {said}\n")
+
+
+def test_the_longest_line(serve):
+    longest = b"x" * 65507 + b"\n"
+    assert run("connect", serve("echo", "udp:0").address, stdin=longest) == (0, longest.decode(), "")
+
+
+def test_a_port_that_nobody_has():
+    s, endpoint = silent()
+    s.close()
+    assert run("connect", endpoint, stdin=b"x\n") == (
+        1, "", f"myriad connect: cannot connect to {endpoint}: connection refused\n"
+               f"  try: a server there: myriad serve echo {endpoint.replace('127.0.0.1:', '')}\n")
+
+
+def test_nothing_to_send():
+    s, endpoint = silent()
+    with s:
+        assert run("connect", endpoint) == (0, "", "")
+
+
+def test_per_message_is_for_streams():
+    status, _, said = run("connect", "udp:9", "--per-message")
+    assert status == 2 and "--per-message has no meaning with datagrams" in said
+
+
+@pytest.mark.parametrize("term", ["dumb", pytest.param("xterm", marks=needs_editing)])
+def test_datagrams_at_a_terminal(terminal, term):
+    s, endpoint = silent()
+    with s:
+        t = terminal("connect", endpoint, term=term)
+        t.until(f"connected to {endpoint}; Ctrl-D ends\r\n")
+        t.type(b"hello\r")
+        got, sender = s.recvfrom(100)
+        assert got == b"hello"
+        for answer in b"\x1b[2Jone\xc3", b"\xa9two\n", b"three":       # a letter is not put together from two
+            s.sendto(answer, sender)
+        t.until("\\x1b[2Jone\\xc3\r\n")
+        t.until("\\xa9two\r\n")
+        t.until("three\r\n")
+        t.type(b"\x04")
+        assert t.process.wait(DEADLINE) == 0
+        assert t.as_before()

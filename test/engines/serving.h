@@ -268,11 +268,26 @@ static void await_log(const char *text)
 		fail_msg("\"%s\" was not logged:\n%s", text, serving.shared->log);
 }
 
+static int counter(int i)
+{
+	return atomic_load(&serving.shared->counters[i]);
+}
+
 static void await_counter(int i, int value)
 {
-	for (int ms = 0; ms < PATIENCE_S * 1000 && atomic_load(&serving.shared->counters[i]) < value; ms++)
+	for (int ms = 0; ms < PATIENCE_S * 1000 && counter(i) < value; ms++)
 		usleep(1000);
-	assert_true(atomic_load(&serving.shared->counters[i]) >= value);
+	assert_true(counter(i) >= value);
+}
+
+/* A scenario under each of the shapes that work here, with the service in one style and in the other. */
+static void in_both_styles(const struct shape *shapes, size_t n, const struct myr_service styles[2],
+                           void (*scenario)(const struct shape *, const struct myr_service *))
+{
+	for (size_t i = 0; i < n; i++)
+		for (size_t s = 0; s < 2; s++)
+			if (works(shapes[i].engine))
+				scenario(&shapes[i], &styles[s]);
 }
 
 /* Interrupted at any time: an io_uring that this process has closed is still being taken down. */

@@ -377,7 +377,7 @@ static void check_amplification(const struct shape *shape, const struct myr_serv
 	ask(fd, request, asked);
 	back = heard_back(fd);
 	assert_in_range(back, most > 128 ? most - 128 : 0, most);
-	assert_int_equal(atomic_load(&serving.shared->counters[LAST_ERROR]), MYR_EAMPLIFY);
+	assert_int_equal(counter(LAST_ERROR), MYR_EAMPLIFY);
 	close(fd);
 	stop_serving();
 	assert_int_equal(served()->run, 0);
@@ -451,7 +451,7 @@ static void test_one_address_has_no_more_than_its_share_at_work(void **state)
 		close(fd);
 		close(other);
 		stop_serving();
-		assert_int_equal(atomic_load(&serving.shared->counters[BEGUN]), 2);
+		assert_int_equal(counter(BEGUN), 2);
 		assert_int_equal(served()->stats.refused, 4);
 	}
 }
@@ -559,7 +559,7 @@ static void test_a_nameless_client_cannot_be_answered(void **state)
 		fd = unixgram_to(unix_path(), false);
 		ask(fd, "hello", 5);
 		await_counter(OVER, 1);
-		assert_int_equal(atomic_load(&serving.shared->counters[LAST_ERROR]), -ENOTCONN);
+		assert_int_equal(counter(LAST_ERROR), -ENOTCONN);
 		named = unixgram_to(unix_path(), true);
 		ask(named, "hello", 5);
 		hear_text(named, "hello");

@@ -37,7 +37,7 @@ static int work(void *arg)
 
 	count(BEGUN);
 	if (strcmp(j->line, "gate") == 0)
-		while (atomic_load(&serving.shared->counters[OPENED]) == 0)
+		while (counter(OPENED) == 0)
 			usleep(500);
 	return 2 * atoi(j->line);
 }
@@ -117,19 +117,6 @@ static const struct myr_service services[] = {
 	{ .name = "jobs", .framing = &myr_lines, .state = sizeof(struct job), .on_frame = job_frame, .on_close = job_close },
 };
 
-static void everywhere(void (*scenario)(const struct shape *, const struct myr_service *))
-{
-	for (size_t i = 0; i < SHAPES; i++)
-		for (size_t s = 0; s < 2; s++)
-			if (works(shapes[i].engine))
-				scenario(&shapes[i], &services[s]);
-}
-
-static int counter(int i)
-{
-	return atomic_load(&serving.shared->counters[i]);
-}
-
 static void open_gate(void)
 {
 	atomic_store(&serving.shared->counters[OPENED], 1);
@@ -163,7 +150,7 @@ static void results(const struct shape *shape, const struct myr_service *service
 static void test_the_result_comes_back(void **state)
 {
 	(void)state;
-	everywhere(results);
+	in_both_styles(shapes, SHAPES, services, results);
 }
 
 static void others(const struct shape *shape, const struct myr_service *service)
@@ -193,7 +180,7 @@ static void others(const struct shape *shape, const struct myr_service *service)
 static void test_others_are_served_while_work_is_done(void **state)
 {
 	(void)state;
-	everywhere(others);
+	in_both_styles(shapes, SHAPES, services, others);
 }
 
 static void client_leaves(const struct shape *shape, const struct myr_service *service)
@@ -224,7 +211,7 @@ static void client_leaves(const struct shape *shape, const struct myr_service *s
 static void test_a_client_that_leaves_waits_for_its_work(void **state)
 {
 	(void)state;
-	everywhere(client_leaves);
+	in_both_styles(shapes, SHAPES, services, client_leaves);
 }
 
 static void stop_meanwhile(const struct shape *shape, const struct myr_service *service)
@@ -246,7 +233,7 @@ static void stop_meanwhile(const struct shape *shape, const struct myr_service *
 static void test_a_drain_waits_for_the_result(void **state)
 {
 	(void)state;
-	everywhere(stop_meanwhile);
+	in_both_styles(shapes, SHAPES, services, stop_meanwhile);
 }
 
 /* What runs at the cut is waited for; what does not, never will. */
@@ -275,7 +262,7 @@ static void cut_meanwhile(const struct shape *shape, const struct myr_service *s
 static void test_a_cut_cancels_what_has_not_begun(void **state)
 {
 	(void)state;
-	everywhere(cut_meanwhile);
+	in_both_styles(shapes, SHAPES, services, cut_meanwhile);
 }
 
 static void too_much(const struct shape *shape, const struct myr_service *service)
@@ -301,7 +288,7 @@ static void too_much(const struct shape *shape, const struct myr_service *servic
 static void test_more_work_than_may_wait_is_refused(void **state)
 {
 	(void)state;
-	everywhere(too_much);
+	in_both_styles(shapes, SHAPES, services, too_much);
 }
 
 /* Longer than idle_ms and open_ms: it is not the client who keeps us waiting. */
@@ -325,7 +312,7 @@ static void slow_work(const struct shape *shape, const struct myr_service *servi
 static void test_no_timeout_runs_while_work_is_done(void **state)
 {
 	(void)state;
-	everywhere(slow_work);
+	in_both_styles(shapes, SHAPES, services, slow_work);
 }
 
 /* --- Without a kernel ---------------------------------------------------------------------------------- */

@@ -135,19 +135,6 @@ static const struct myr_service services[] = {
 	{ .name = "files", .framing = &myr_lines, .on_frame = file_frame, .on_room = file_room, .on_close = file_close },
 };
 
-static void everywhere(void (*scenario)(const struct shape *, const struct myr_service *))
-{
-	for (size_t i = 0; i < SHAPES; i++)
-		for (size_t s = 0; s < 2; s++)
-			if (works(shapes[i].engine))
-				scenario(&shapes[i], &services[s]);
-}
-
-static int counter(int i)
-{
-	return atomic_load(&serving.shared->counters[i]);
-}
-
 /* --- The client's side ---------------------------------------------------------------------------------- */
 
 /* The file's bytes from offset on, read `piece` at a time. */
@@ -208,7 +195,7 @@ static void test_each_size_from_each_offset(void **state)
 {
 	(void)state;
 	write_file(1100000);
-	everywhere(sizes);
+	in_both_styles(shapes, SHAPES, services, sizes);
 }
 
 /* Asked for at once: each in its place, though all wait for the first. */
@@ -237,7 +224,7 @@ static void test_files_and_bytes_keep_their_order(void **state)
 {
 	(void)state;
 	write_file(200000);
-	everywhere(in_a_row);
+	in_both_styles(shapes, SHAPES, services, in_a_row);
 }
 
 static void large(const struct shape *shape, const struct myr_service *service)
@@ -256,7 +243,7 @@ static void test_100_megabytes(void **state)
 {
 	(void)state;
 	write_file(LARGE);
-	everywhere(large);
+	in_both_styles(shapes, SHAPES, services, large);
 }
 
 /* More than the kernel holds for one connection, in small bites: sends fall short all the time. */
@@ -274,7 +261,7 @@ static void test_a_slow_reader_gets_all(void **state)
 {
 	(void)state;
 	write_file(12000001);
-	everywhere(slowly);
+	in_both_styles(shapes, SHAPES, services, slowly);
 }
 
 /* The client reads nothing until the file has been cut: what it gets then is not the whole, and says so. */
@@ -307,7 +294,7 @@ static void shorter(const struct shape *shape, const struct myr_service *service
 static void test_a_file_that_becomes_shorter_is_a_reset(void **state)
 {
 	(void)state;
-	everywhere(shorter);
+	in_both_styles(shapes, SHAPES, services, shorter);
 }
 
 static void client_leaves(const struct shape *shape, const struct myr_service *service)
@@ -328,7 +315,7 @@ static void test_a_client_that_leaves_takes_its_files_along(void **state)
 {
 	(void)state;
 	write_file(LARGE / 4);
-	everywhere(client_leaves);
+	in_both_styles(shapes, SHAPES, services, client_leaves);
 }
 
 /* A blocking handler waits for each; a callback is stopped at 64 that wait. */
@@ -359,7 +346,7 @@ static void test_more_files_than_may_wait(void **state)
 {
 	(void)state;
 	write_file(1000);
-	everywhere(too_many);
+	in_both_styles(shapes, SHAPES, services, too_many);
 }
 
 /* --- System calls that fail ------------------------------------------------------------------------------- */
@@ -427,7 +414,7 @@ static void test_failing_calls_end_one_connection_or_none(void **state)
 {
 	(void)state;
 	write_file(100000);
-	everywhere(through_failures);
+	in_both_styles(shapes, SHAPES, services, through_failures);
 }
 
 static ssize_t never_sendfile(int to, int fd, off_t *at, size_t n)
@@ -457,7 +444,7 @@ static void test_where_the_kernel_cannot_send_it_is_read(void **state)
 {
 	(void)state;
 	write_file(600000);
-	everywhere(copied);
+	in_both_styles(shapes, SHAPES, services, copied);
 }
 
 /* --- Misuse, without sockets -------------------------------------------------------------------------------- */

@@ -18,7 +18,7 @@ enum { RELEASED, ANSWERED };            /* counters */
 static void answer(struct myr_conn *c, const char *line, size_t n)
 {
 	if (n == 4 && memcmp(line, "hold", 4) == 0)
-		while (atomic_load(&serving.shared->counters[RELEASED]) == 0)
+		while (counter(RELEASED) == 0)
 			usleep(1000);
 	myr_printf(c, "ok\n");
 }
