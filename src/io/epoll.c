@@ -26,7 +26,7 @@ static void epoll_close(struct myr_selector *s)
 static uint32_t epoll_mask(unsigned events)
 {
 	return (events & MYR_READ ? EPOLLIN : 0u) | (events & MYR_WRITE ? EPOLLOUT : 0u) |
-	       (events & SELECTOR_EDGE ? EPOLLET | EPOLLRDHUP : 0u);
+	       (events & SELECTOR_EDGE ? EPOLLET | EPOLLRDHUP | EPOLLPRI : 0u);
 }
 
 static int epoll_set(struct myr_selector *s, int fd, unsigned had, unsigned events, void *data)
@@ -39,12 +39,13 @@ static int epoll_set(struct myr_selector *s, int fd, unsigned had, unsigned even
 	return sys_epoll_ctl(s->fd, op, fd, &e) < 0 ? -errno : 0;
 }
 
-/* EPOLLERR and EPOLLHUP come unasked; the mover's next call finds out which. */
+/* EPOLLERR and EPOLLHUP come unasked; the mover's next call finds out which.  At urgent data (EPOLLPRI) a receive
+ * stops short of what comes after. */
 static unsigned epoll_told(uint32_t events)
 {
 	return (events & (EPOLLIN | EPOLLERR | EPOLLHUP) ? (unsigned)MYR_READ : 0u) |
 	       (events & (EPOLLOUT | EPOLLERR | EPOLLHUP) ? (unsigned)MYR_WRITE : 0u) |
-	       (events & (EPOLLRDHUP | EPOLLERR | EPOLLHUP) ? SELECTOR_EDGE : 0u);
+	       (events & (EPOLLRDHUP | EPOLLPRI | EPOLLERR | EPOLLHUP) ? SELECTOR_EDGE : 0u);
 }
 
 static int epoll_wait_for(struct myr_selector *s, struct myr_event *out, int max, int timeout_ms)

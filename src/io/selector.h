@@ -11,7 +11,7 @@
 
 /* Beside MYR_READ and MYR_WRITE, for the library's own ports.  Asked for: tell of a change once, not as long
  * as it holds; whoever asks then reads until nothing is left.  A hint: only epoll knows the difference.
- * Reported: the peer has finished or the socket has failed, read to the end. */
+ * Reported: the peer has finished, the socket has failed, or a receive may fall short: read to the end. */
 #define SELECTOR_EDGE 4u
 
 struct selector_ops {

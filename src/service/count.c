@@ -93,9 +93,18 @@ static void on_eof(struct myr_conn *c)
 	myr_close(c);
 }
 
+/* Between two pieces of a payload nothing need be buffered: what is announced comes back all the same. */
+static void on_stop(struct myr_conn *c)
+{
+	const struct count *k = myr_state(c);
+
+	if (!k->begun)
+		myr_close(c);
+}
+
 const struct myr_service service_count = {
 	.name = "count", .about = "a length, a space, so many bytes: echoed, then closed",
-	.state = sizeof(struct count), .on_data = on_data, .on_eof = on_eof,
+	.state = sizeof(struct count), .on_data = on_data, .on_eof = on_eof, .on_stop = on_stop,
 };
 
 const struct myr_app app_count = {

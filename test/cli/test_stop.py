@@ -2,9 +2,12 @@
 """How a server ends: what was begun is finished, the rest is told, and a second signal cuts."""
 import contextlib
 import os
+import random
 import re
 import signal
 import socket
+import subprocess
+import threading
 
 import pytest
 from conftest import DEADLINE, engines, read_all, read_exactly
@@ -47,6 +50,44 @@ def test_drain(serve, engine):
     assert server.wait() == 0
     last = server.err.all()[-1]
     assert re.match(r"stopped: 2 served, \d+ refused, 0 cut", last), last
+
+
+def slow_client(server):
+    """It takes little at a time, so most of what it asks for waits on the other side."""
+    s = socket.socket()
+    s.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    s.settimeout(DEADLINE)
+    host, port = server.address.removeprefix("tcp:").rsplit(":", 1)
+    s.connect((host, int(port)))
+    return s
+
+
+@pytest.mark.parametrize("how", ["SIGTERM", "EXIT"])
+@pytest.mark.parametrize("engine", ENGINES)
+def test_a_reply_under_way_is_finished(serve, engine, how):
+    """All of what was announced comes back, though most of it had not even arrived when the drain began."""
+    server = serve("count", 0, "-e", engine, "--stdin-exit", stdin=subprocess.PIPE)
+    payload = random.Random(1).randbytes(4 << 20)
+    with slow_client(server) as slow, contextlib.ExitStack() as more:
+        asks = threading.Thread(target=slow.sendall, args=[b"%d " % len(payload) + payload], daemon=True)
+        asks.start()
+        got = read_exactly(slow, 1)
+        # Under "iterative" another one would not be served yet.
+        idle = more.enter_context(server.connect()) if engine != "iterative" else None
+        if how == "SIGTERM":
+            server.send()
+        else:
+            server.process.stdin.write(b"EXIT\n")
+            server.process.stdin.flush()
+        if idle:                                # its end, or its refusal if it was not in yet: so it drains
+            with contextlib.suppress(ConnectionError):
+                assert idle.recv(1) == b""
+        while part := slow.recv(4096):
+            got += part
+        asks.join(DEADLINE)
+    assert len(got) == len(payload) and got == payload
+    assert server.wait() == 0
+    assert re.match(r"stopped: \d served, \d refused, 0 cut, ", server.err.all()[-1])
 
 
 def test_newcomers_are_not_served_during_the_drain(serve):

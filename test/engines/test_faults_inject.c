@@ -42,6 +42,9 @@ static const int errors[FAULT_CALLS][ERRORS_MAX] = {
 	[DGRAM_SENDMSG] = { ECONNREFUSED, EPERM, EINVAL, ENOBUFS, ENOMEM, EINTR, EAGAIN },
 	[CALL_read] = { EINTR, EAGAIN },
 	[CALL_write] = { EINTR, EAGAIN },
+	[CALL_pread] = { EIO, ENOMEM, EINTR, SHORT_1, SHORT_2, SHORT_3 },
+	[CALL_fstat] = { EIO, ENOMEM },
+	[CALL_sendfile] = { EPIPE, ECONNRESET, EIO, ENOMEM, EINVAL, EINTR, EAGAIN, SHORT_1, SHORT_2, SHORT_3 },
 	[CALL_close] = { EINTR, EIO },
 	[CALL_socketpair] = { EMFILE, ENFILE, ENOMEM },
 	[CALL_eventfd] = { EMFILE, ENFILE, ENOMEM },
@@ -306,6 +309,29 @@ static ssize_t fault_sendmsg(int fd, const struct msghdr *m, int flags)
 	return sys_direct.sendmsg(fd, &less, flags);
 }
 
+static ssize_t fault_pread(int fd, void *p, size_t n, off_t at)
+{
+	int error = due(CALL_pread);
+
+	if (error <= 0)
+		return sys_direct.pread(fd, p, cut_short(error, n), at);
+	errno = error;
+	return -1;
+}
+
+/* With EPIPE comes the signal, and no flag of this call keeps it back. */
+static ssize_t fault_sendfile(int to, int fd, off_t *at, size_t n)
+{
+	int error = due(CALL_sendfile);
+
+	if (error <= 0)
+		return sys_direct.sendfile(to, fd, at, cut_short(error, n));
+	if (error == EPIPE)
+		pthread_kill(pthread_self(), SIGPIPE);
+	errno = error;
+	return -1;
+}
+
 /* --- Rings --------------------------------------------------------------------------------------- */
 
 #ifdef MYR_HAVE_URING
@@ -405,6 +431,8 @@ void fault_install(void)
 	sys_table.recv = fault_recv;
 	sys_table.send = fault_send;
 	sys_table.sendmsg = fault_sendmsg;
+	sys_table.pread = fault_pread;
+	sys_table.sendfile = fault_sendfile;
 	sys_ring_hook = fault_ring;
 }
 

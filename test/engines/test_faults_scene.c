@@ -10,6 +10,7 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <netinet/tcp.h>
+#include <semaphore.h>
 #include <stdarg.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -26,6 +27,7 @@
 #include "support/pattern.h"
 
 #define BIG (200u * 1024)
+#define FILE_FROM 1000u
 #define PATIENCE_MS 4000                /* more than anything the server may wait for */
 #define DATAGRAM_MS 250                 /* for an answer, of which one may get lost */
 #define DATAGRAM_TRIES 8
@@ -51,9 +53,80 @@ static int __lsan_do_recoverable_leak_check(void)
 /* --- The service: a command a line --------------------------------------------------------------- */
 
 static uint8_t big[BIG];
+static int big_file = -1;               /* the same bytes */
+
+/* The connection's state: its work in other threads.  None goes on until all of it has been asked for, so
+ * that what is asked for second finds no thread idle. */
+struct errand {
+	sem_t go;
+	int  out, sum;                  /* jobs that are not told yet, and what the others came to */
+	bool refused;
+};
+
+static int work(void *arg)
+{
+	struct errand *e = arg;
+
+	while (sem_wait(&e->go) < 0)
+		;
+	return 21;
+}
+
+static void answer(struct myr_conn *c, struct errand *e)
+{
+	myr_printf(c, "%s\n", e->refused ? "refused" : e->sum == 21 ? "21" : e->sum == 42 ? "42" : "wrong");
+}
+
+static void worked(struct myr_conn *c, int result, void *arg)
+{
+	struct errand *e = arg;
+
+	e->sum += result;
+	if (--e->out == 0)
+		answer(c, e);
+}
+
+/* wait: as a blocking handler may, without being called back. */
+static void offload(struct myr_conn *c, int jobs, bool wait)
+{
+	struct errand *e = myr_state(c);
+	int result;
+
+	sem_init(&e->go, 0, wait);
+	e->out = e->sum = 0;
+	e->refused = false;
+	if (wait) {
+		result = myr_offload(c, work, e, NULL);
+		e->refused = result < 0;
+		e->sum = result;
+		answer(c, e);
+		return;
+	}
+	for (int i = 0; i < jobs; i++) {
+		result = myr_offload(c, work, e, worked);
+		if (result < 0)
+			e->refused = true;
+		else
+			e->out++;
+	}
+	if (e->out == 0)
+		answer(c, e);
+	for (int i = e->out; i > 0; i--)
+		sem_post(&e->go);
+}
+
+/* Between bytes, and not all of the file. */
+static void send_file(struct myr_conn *c)
+{
+	int err;
+
+	myr_write(c, "file\n", 5);
+	err = myr_sendfile(c, fcntl(big_file, F_DUPFD_CLOEXEC, 0), FILE_FROM, BIG - FILE_FROM);
+	myr_printf(c, "%s\n", err < 0 ? "refused" : "whole");
+}
 
 /* False: that was the last one. */
-static bool obey(struct myr_conn *c, const char *p, size_t n)
+static bool obey(struct myr_conn *c, const char *p, size_t n, bool blocks)
 {
 	char line[64];
 
@@ -66,6 +139,12 @@ static bool obey(struct myr_conn *c, const char *p, size_t n)
 		myr_printf(c, "%s\n", err == 0 ? "sent" : "lost");
 	} else if (strcmp(line, "big") == 0) {
 		myr_write(c, big, sizeof big);
+	} else if (strcmp(line, "file") == 0) {
+		send_file(c);
+	} else if (strcmp(line, "work") == 0) {
+		offload(c, 1, blocks);
+	} else if (strcmp(line, "works") == 0) {
+		offload(c, 2, false);
 	} else if (strcmp(line, "bye") == 0) {
 		myr_printf(c, "bye\n");
 		return false;
@@ -81,18 +160,20 @@ static void obey_handle(struct myr_conn *c)
 	ssize_t n;
 
 	while ((n = myr_recv(c, line, sizeof line)) >= 0)
-		if (!obey(c, line, (size_t)n))
+		if (!obey(c, line, (size_t)n, true))
 			return;
 }
 
 static void obey_frame(struct myr_conn *c, const void *p, size_t n)
 {
-	if (!obey(c, p, n))
+	if (!obey(c, p, n, false))
 		myr_close(c);
 }
 
-static const struct myr_service blocking = { .name = "faults", .framing = &myr_lines, .handle = obey_handle };
-static const struct myr_service callback = { .name = "faults", .framing = &myr_lines, .on_frame = obey_frame };
+static const struct myr_service blocking = { .name = "faults", .framing = &myr_lines, .state = sizeof(struct errand),
+                                             .handle = obey_handle };
+static const struct myr_service callback = { .name = "faults", .framing = &myr_lines, .state = sizeof(struct errand),
+                                             .on_frame = obey_frame };
 
 /* --- The server's process ------------------------------------------------------------------------ */
 
@@ -192,6 +273,7 @@ struct scene {
 	const struct cell *cell;
 	struct verdict *verdict;
 	bool served;                    /* somebody got something */
+	unsigned refusals;              /* of a file or of work: the fault's, if it is one */
 	pid_t pid;
 };
 
@@ -294,6 +376,16 @@ static size_t hear_some(struct guest *g, void *dst, size_t n)
 	if (!g->over)
 		guest_lost(g);
 	return 0;
+}
+
+static bool hear_all(struct guest *g, char *dst, size_t n)
+{
+	for (size_t at = 0, k; at < n; at += k) {
+		k = hear_some(g, dst + at, n - at);
+		if (k == 0)
+			return false;
+	}
+	return true;
 }
 
 static void hear_bytes(struct guest *g, const uint8_t *bytes, size_t n)
@@ -432,6 +524,71 @@ static void play_half(struct scene *s)
 	hear_end(&g);
 }
 
+/* "refused" is an answer, to one fault once: then it is asked for again. */
+static bool is_refused(struct guest *g, const char *line)
+{
+	if (g->over || strcmp(line, "refused") != 0)
+		return false;
+	if (!fault_board->injected || ++g->scene->refusals > 1)
+		problem(g->scene, "%s is refused", g->name);
+	return g->scene->refusals == 1;
+}
+
+/* Each returns true if it was refused and is to be asked for again. */
+static bool ask_file(struct guest *g)
+{
+	static const char refused[] = "refused\n";
+	const size_t first = strlen(refused);
+	char start[sizeof refused];
+
+	say(g, "file\n");
+	hear(g, "file\n");
+	if (!hear_all(g, start, first))
+		return false;
+	if (memcmp(start, refused, first) == 0)         /* no file begins like this */
+		return is_refused(g, "refused");
+	if (memcmp(start, big + FILE_FROM, first) != 0)
+		problem(g->scene, "%s gets another file", g->name);
+	hear_bytes(g, big + FILE_FROM + first, BIG - FILE_FROM - first);
+	hear(g, "whole\n");
+	return false;
+}
+
+static bool ask_work(struct guest *g, const char *what, const char *result)
+{
+	char line[80];
+
+	say(g, what);
+	hear_line(g, line, sizeof line);
+	if (!g->over && strcmp(line, result) != 0 && strcmp(line, "refused") != 0)
+		problem(g->scene, "%s is told \"%s\" for its work", g->name, line);
+	return is_refused(g, line);
+}
+
+static void play_file(struct scene *s)
+{
+	struct guest g = meet(s, "the one with a file", 4096);
+
+	if (ask_file(&g))
+		ask_file(&g);
+	say(&g, "bye\n");
+	hear(&g, "bye\n");
+	hear_end(&g);
+}
+
+static void play_work(struct scene *s)
+{
+	struct guest g = meet(s, "the one with work", 0);
+
+	if (ask_work(&g, "work\n", "21"))
+		ask_work(&g, "work\n", "21");
+	if (ask_work(&g, "works\n", "42"))
+		ask_work(&g, "works\n", "42");
+	say(&g, "bye\n");
+	hear(&g, "bye\n");
+	hear_end(&g);
+}
+
 static void play_teller(struct scene *s, struct guest *to, const char *id)
 {
 	struct guest g = meet(s, "the teller", 0);
@@ -460,6 +617,8 @@ static void play_all(struct scene *s)
 	if (s->cell->in_turn)
 		play_slow(&slow);
 	play_half(s);
+	play_file(s);
+	play_work(s);
 	if (s->cell->in_turn)
 		return;
 	play_slow(&slow);
@@ -561,6 +720,11 @@ void scene_play(const struct cell *cell, const struct fault *fault, struct verdi
 	memset(fault_board, 0, sizeof *fault_board);
 	fault_board->plan = *fault;
 	pattern_fill(big, 0, sizeof big);
+	if (big_file < 0) {
+		big_file = memfd_create("big", MFD_CLOEXEC);
+		if (big_file < 0 || write(big_file, big, sizeof big) != (ssize_t)sizeof big)
+			abort();
+	}
 	if (log_fd < 0)
 		log_fd = memfd_create("log", MFD_CLOEXEC);
 	if (log_fd < 0 || ftruncate(log_fd, 0) < 0 || lseek(log_fd, 0, SEEK_SET) < 0 || pipe2(started, O_CLOEXEC) < 0)

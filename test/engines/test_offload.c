@@ -14,8 +14,9 @@ static const struct shape shapes[] = {
 #define SHAPES (sizeof shapes / sizeof shapes[0])
 #define LINE 64
 #define FLOOD 2000
+#define CROWD 200
 
-enum { OPENED, BEGUN, TOLD, CANCELLED, TURNED_AWAY, CLOSED, TOO_EARLY };        /* counters */
+enum { OPENED, BEGUN, TOLD, CANCELLED, TURNED_AWAY, CLOSED, TOO_EARLY, ASKED }; /* counters */
 
 static void count(int i)
 {
@@ -58,6 +59,7 @@ static int offload(struct myr_conn *c, struct job *j)
 {
 	int err = myr_offload(c, work, j, told);
 
+	count(ASKED);
 	if (err == 0)
 		j->out++;
 	else
@@ -102,6 +104,7 @@ static void job_handle(struct myr_conn *c)
 				offload(c, j);
 			return;
 		}
+		count(ASKED);           /* waits from here on: nobody else runs in between */
 		myr_printf(c, "%d\n", myr_offload(c, work, j, NULL));
 		count(TOLD);
 	}
@@ -183,17 +186,23 @@ static void test_others_are_served_while_work_is_done(void **state)
 	in_both_styles(shapes, SHAPES, services, others);
 }
 
+static void leave(int fd, bool rudely)
+{
+	const struct linger rude = { .l_onoff = rudely };
+
+	setsockopt(fd, SOL_SOCKET, SO_LINGER, &rude, sizeof rude);
+	close(fd);
+}
+
 static void client_leaves(const struct shape *shape, const struct myr_service *service)
 {
-	const struct linger rude = { .l_onoff = 1 };
 	int fd;
 
 	serve(shape, service);
 	fd = dial();
 	say(fd, "gate\n");
 	await_counter(BEGUN, 1);
-	setsockopt(fd, SOL_SOCKET, SO_LINGER, &rude, sizeof rude);
-	close(fd);
+	leave(fd, true);
 	fd = dial();                            /* whoever serves this one has seen the reset as well */
 	if (shape->workers == 1 && strcmp(shape->engine, "iterative") != 0) {
 		say(fd, "1\n");
@@ -289,6 +298,49 @@ static void test_more_work_than_may_wait_is_refused(void **state)
 {
 	(void)state;
 	in_both_styles(shapes, SHAPES, services, too_much);
+}
+
+/* All have work out before any of it can end: more than the pool has threads, so most of it is queued.  Under
+ * "fork" each has a process and a pool of its own, far below the limit of 4,096 processes.  Under "iterative" one
+ * is served at a time, and only that one has work out: the others, those who leave too, are in the backlog. */
+static void crowd(const struct shape *shape, const struct myr_service *service)
+{
+	int fd[CROWD], out = strcmp(shape->engine, "iterative") == 0 ? 1 : CROWD;
+
+	serve(shape, service);
+	for (int i = 0; i < CROWD; i++) {
+		fd[i] = dial();
+		say(fd[i], "gate\n");
+	}
+	await_counter(ASKED, out);
+	for (int i = 0; i < CROWD; i += 4)      /* 50 of them, every other one rudely */
+		leave(fd[i], i % 8 == 0);
+	assert_int_equal(counter(ASKED), out);
+	assert_int_equal(counter(TOLD), 0);
+	assert_int_equal(counter(CLOSED), 0);
+	open_gate();
+	for (int i = 0; i < CROWD; i++) {
+		if (i % 4 == 0)
+			continue;
+		expect(fd[i], "0\n");
+		shutdown(fd[i], SHUT_WR);
+		expect_end(fd[i]);
+	}
+	if (out == CROWD) {                     /* in the backlog a rude one may vanish unseen */
+		await_counter(CLOSED, CROWD);
+		assert_int_equal(counter(TOLD), CROWD);
+		assert_int_equal(counter(BEGUN), CROWD);
+	}
+	assert_int_equal(counter(TURNED_AWAY), 0);
+	assert_int_equal(counter(TOO_EARLY), 0);
+	stop_serving();
+	assert_int_equal(served()->run, 0);
+}
+
+static void test_200_with_work_out_at_once_get_their_results(void **state)
+{
+	(void)state;
+	everywhere(crowd);
 }
 
 /* Longer than idle_ms and open_ms: it is not the client who keeps us waiting. */
@@ -390,6 +442,7 @@ int main(void)
 		cmocka_unit_test_teardown(test_a_drain_waits_for_the_result, end_serving),
 		cmocka_unit_test_teardown(test_a_cut_cancels_what_has_not_begun, end_serving),
 		cmocka_unit_test_teardown(test_more_work_than_may_wait_is_refused, end_serving),
+		cmocka_unit_test_teardown(test_200_with_work_out_at_once_get_their_results, end_serving),
 		cmocka_unit_test_teardown(test_no_timeout_runs_while_work_is_done, end_serving),
 		cmocka_unit_test(test_in_a_test_of_a_service),
 		cmocka_unit_test(test_misuse_is_refused),

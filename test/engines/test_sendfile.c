@@ -75,6 +75,14 @@ static int file_get(struct myr_conn *c, unsigned long long offset, unsigned long
 	return myr_write(c, ";", 1) < 0 ? -1 : 0;
 }
 
+/* One that the service would rather do without than end. */
+static int file_try(struct myr_conn *c, unsigned long long offset, unsigned long long n)
+{
+	int err = myr_sendfile(c, open(path, O_RDONLY | O_CLOEXEC), offset, n);
+
+	return myr_printf(c, "%s: %d;", err < 0 ? "refused" : "taken", err) < 0 ? -1 : 0;
+}
+
 static int file_answer(struct myr_conn *c, const char *line)
 {
 	unsigned long long offset, n;
@@ -90,6 +98,8 @@ static int file_answer(struct myr_conn *c, const char *line)
 				return -1;
 		return 0;
 	}
+	if (sscanf(line, "try %llu %llu", &offset, &n) == 2)
+		return file_try(c, offset, n);
 	if (sscanf(line, "%llu %llu", &offset, &n) != 2)
 		return -1;
 	return file_get(c, offset, n);
@@ -417,6 +427,48 @@ static void test_failing_calls_end_one_connection_or_none(void **state)
 	in_both_styles(shapes, SHAPES, services, through_failures);
 }
 
+static int failing_fstat(int fd, struct stat *st)
+{
+	return inject() ? -1 : sys_direct.fstat(fd, st);
+}
+
+static void break_fstat(void)
+{
+	atomic_store(&inject_left, 1);
+	sys_table.fstat = failing_fstat;
+}
+
+/* Nothing was queued, the connection goes on, and (served() looks) the descriptor is closed. */
+static void refused(const struct shape *shape, const struct myr_service *service, int error)
+{
+	char text[32];
+	int fd;
+
+	injected_errno = error;
+	serving.before = break_fstat;
+	serve(shape, service);
+	fd = dial();
+	say(fd, "try 3 70000\n");
+	snprintf(text, sizeof text, "refused: %d;", -error);
+	expect(fd, text);
+	get(fd, 3, 70000, 1 << 16);
+	end(fd);
+}
+
+static void refused_with_each(const struct shape *shape, const struct myr_service *service)
+{
+	refused(shape, service, EIO);
+	refused(shape, service, ENOMEM);
+	refused(shape, service, EOVERFLOW);
+}
+
+static void test_a_failing_fstat_refuses_the_file_and_nothing_else(void **state)
+{
+	(void)state;
+	write_file(100000);
+	everywhere(refused_with_each);
+}
+
 static ssize_t never_sendfile(int to, int fd, off_t *at, size_t n)
 {
 	(void)to, (void)fd, (void)at, (void)n;
@@ -512,6 +564,7 @@ int main(void)
 		cmocka_unit_test_teardown(test_a_client_that_leaves_takes_its_files_along, end_serving),
 		cmocka_unit_test_teardown(test_more_files_than_may_wait, end_serving),
 		cmocka_unit_test_teardown(test_failing_calls_end_one_connection_or_none, end_serving),
+		cmocka_unit_test_teardown(test_a_failing_fstat_refuses_the_file_and_nothing_else, end_serving),
 		cmocka_unit_test_teardown(test_where_the_kernel_cannot_send_it_is_read, end_serving),
 		cmocka_unit_test(test_misuse_is_refused_and_the_descriptor_closed),
 	};

@@ -433,6 +433,28 @@ static void test_a_mebibyte_comes_back_as_it_was(void **state)
 	world_down();
 }
 
+/* A receive stops at urgent data.  All of it is there before we look, so that nothing later says that there is more. */
+static void test_what_comes_after_urgent_data_is_received(void **state)
+{
+	struct talker *t;
+	struct peer p;
+
+	(void)state;
+	world_up();
+	listen_here(ECHO, 8, 0);
+	t = meet(&p, 0);
+	turn_until_quiet();
+	p.to_say = 3;
+	peer_say(&p);
+	assert_int_equal(send(p.fd, "!", 1, MSG_OOB | MSG_NOSIGNAL), 1);
+	p.to_say = 3;
+	peer_say(&p);
+	TURN_UNTIL(peer_moves(&p) && p.heard == 6);
+	assert_int_equal(t->got, 6);            /* the urgent byte is not among them */
+	close(p.fd);
+	world_down();
+}
+
 static void test_three_hundred_connections_at_once(void **state)
 {
 	static struct peer p[300];
@@ -1166,6 +1188,7 @@ static void test_hanging_up_while_it_rings(void **state)
 
 #define CONTRACT(X)                                                                                \
 	X(test_a_mebibyte_comes_back_as_it_was)                                                    \
+	X(test_what_comes_after_urgent_data_is_received)                                           \
 	X(test_three_hundred_connections_at_once)                                                  \
 	X(test_the_other_half_works_on_after_our_end)                                              \
 	X(test_a_reply_to_a_half_closed_peer_is_whole)                                             \

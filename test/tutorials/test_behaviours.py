@@ -1,15 +1,13 @@
 # SPDX-License-Identifier: MIT
-"""What the tutorials teach (B1 to B30) and set as exercises, as far as it is not in the other files here.
+"""What the tutorials teach (B1 to B30), as far as it is not in the other files here.
 
 B1 B17 B19 B24 B25 B28: test_pairs.py.  B3 B9 B15 B16 B18 B21: measured by bench/, chosen with -e.
-B5 B7 B10 B11 B12 B13 B22 B29: test_examples.py, and test/io for the selectors.
+B5 B7 B10 B11 B12 B13 B22 B29: test_examples.py, and test/io for the selectors.  B23 B26: test_exercises.py.
 """
 import re
-import socket
-import threading
 
 import pytest
-from harness import DEADLINE, ENGINES, MYRIAD, TOGETHER, Server, read_exactly, stage       # noqa: F401
+from harness import ENGINES, MYRIAD, TOGETHER, Server, read_exactly, stage       # noqa: F401
 
 every_engine = pytest.mark.parametrize("engine", ENGINES)
 several_at_once = pytest.mark.parametrize("engine", TOGETHER)
@@ -67,44 +65,6 @@ def test_b20_one_connection_or_one_for_each_message(stage):
         assert client.wait() == 0
         assert server.interrupt() == 0
         assert f"stopped: {connections} served" in server.err.text()
-
-
-@several_at_once
-@pytest.mark.parametrize("workers", [[], ["-w", "3"]], ids=["one", "three"])
-def test_b26_exercise_8_the_list_is_one_for_all(stage, engine, workers):
-    """Many clients append at once, each on its own thread or process or in one loop: every item is there, once."""
-    server = stage.serve("list", *workers, engine=engine)
-    wrong = []
-
-    def client(me):
-        with server.connect() as s:
-            answers = s.makefile("rb")
-            for i in range(50):
-                s.sendall(b"%d/%d\n" % (me, i))
-                if answers.readline() != b"Ack\n":
-                    wrong.append((me, i))
-    threads = [threading.Thread(target=client, args=(i,)) for i in range(20)]
-    for t in threads:
-        t.start()
-    for t in threads:
-        t.join(DEADLINE)
-    assert not wrong
-    items = re.findall(r"'([^']*)'", server.ask(b"LIST\n").decode())
-    assert sorted(items) == sorted(f"{me}/{i}" for me in range(20) for i in range(50))
-    for me in range(20):                # and each client's in its own order
-        assert [i for i in items if i.startswith(f"{me}/")] == [f"{me}/{i}" for i in range(50)]
-
-
-@every_engine
-def test_b23_exercise_4_and_9_exit_typed_at_the_server(stage, engine):
-    """No newcomers from then on; it ends when those who are there have left."""
-    server = stage.serve("echo", "--stdin-exit", engine=engine)
-    assert server.ask(b"before") == b"before"
-    server.type("EXIT\n")
-    assert server.process.wait(DEADLINE) == 0
-    assert server.err.end().splitlines()[-1].startswith("stopped: 1 served, 0 refused, 0 cut")
-    with pytest.raises(ConnectionRefusedError):
-        socket.create_connection(("127.0.0.1", server.port), timeout=DEADLINE)
 
 
 @every_engine

@@ -259,7 +259,7 @@ def test_s3_p4_with_one_shot_server(stage, who, client):
 
 @pytest.mark.parametrize("client", CLIENTS)
 @pytest.mark.parametrize("who", WHO)
-def test_s3_p4_and_s3_p5_list(stage, who, client):
+def test_s3_exercise_1_s3_p4_and_s3_p5_list(stage, who, client):
     server = serve(stage, who, "list", "S3-P5")
     shown = talk(connect(stage, client, "S3-P4", server.port), "Mensagem: ",
                  "ola", "it's", "LIST", "CLEAR", "list", "LIST", "EXIT")
