@@ -340,7 +340,7 @@ static void crowd(const struct shape *shape, const struct myr_service *service)
 static void test_200_with_work_out_at_once_get_their_results(void **state)
 {
 	(void)state;
-	everywhere(crowd);
+	in_both_styles(shapes, SHAPES, services, crowd);
 }
 
 /* Longer than idle_ms and open_ms: it is not the client who keeps us waiting. */

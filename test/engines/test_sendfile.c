@@ -466,7 +466,7 @@ static void test_a_failing_fstat_refuses_the_file_and_nothing_else(void **state)
 {
 	(void)state;
 	write_file(100000);
-	everywhere(refused_with_each);
+	in_both_styles(shapes, SHAPES, services, refused_with_each);
 }
 
 static ssize_t never_sendfile(int to, int fd, off_t *at, size_t n)
