@@ -38,7 +38,7 @@ struct inbox *inbox_new(void)
 	return sys_malloc(sizeof(struct inbox));        /* not cleared: pages that are never used cost nothing */
 }
 
-int inbox_receive(struct inbox *in, int fd, unsigned max)
+int inbox_receive(struct inbox *in, int fd, bool inet, unsigned max)
 {
 	int n;
 
@@ -48,7 +48,7 @@ int inbox_receive(struct inbox *in, int fd, unsigned max)
 		in->messages[i].msg_hdr = (struct msghdr){
 			.msg_name = &in->addresses[i], .msg_namelen = sizeof in->addresses[i],
 			.msg_iov = &in->pieces[i], .msg_iovlen = 1,
-			.msg_control = in->controls[i], .msg_controllen = DGRAM_CONTROL,
+			.msg_control = inet ? in->controls[i] : NULL, .msg_controllen = inet ? DGRAM_CONTROL : 0,
 		};
 	}
 	n = sys_recvmmsg(fd, in->messages, max < DGRAM_BATCH ? max : DGRAM_BATCH, MSG_DONTWAIT, NULL);

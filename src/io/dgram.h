@@ -38,8 +38,9 @@ struct inbox;                           /* a batch of them; about a megabyte of 
 void dgram_tune(int fd, int family);
 
 struct inbox *inbox_new(void);          /* NULL: out of memory; freed with free() */
-/* What is there now, max at most (DGRAM_BATCH): how many, or -errno (-EAGAIN: nothing). */
-int  inbox_receive(struct inbox *, int fd, unsigned max);
+/* What is there now, max at most (DGRAM_BATCH): how many, or -errno (-EAGAIN: nothing).  inet: with the address each was
+ * sent to.  From unix sockets nothing comes along: a sender could fill our table with its descriptors (unix(7)). */
+int  inbox_receive(struct inbox *, int fd, bool inet, unsigned max);
 /* The i-th of them; good until the next inbox_receive().  False: it was longer than DGRAM_MAX. */
 bool inbox_get(const struct inbox *, int fd, unsigned i, struct datagram *);
 

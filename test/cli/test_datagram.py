@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
 """myriad serve and connect with datagrams: every service, every engine, beside streams."""
+import array
 import os
 import re
 import socket
@@ -107,6 +108,61 @@ def test_the_simulation_has_no_datagrams():
 def test_a_bad_endpoint_is_a_usage_error(bad, why):
     status, _, said = run("serve", "echo", bad)
     assert status == 2 and why in said
+
+
+def asker(path, server):
+    s = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+    s.settimeout(DEADLINE)
+    s.bind(str(path))
+    s.connect(server)
+    return s
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_descriptors_that_a_sender_passes_are_not_taken(serve, engine, tmp_path):
+    """They filled the server's table: whoever came next was refused."""
+    path = str(tmp_path / "server")
+    server = serve("echo", f"unixgram:{path}", "-e", engine)
+    folder = f"/proc/{server.process.pid}/fd"
+    with asker(tmp_path / "client", path) as s:
+        ask(s, b"begin")
+        before = len(os.listdir(folder))
+        rights = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", [s.fileno()] * 20))]
+        for i in range(20):
+            s.sendmsg([b"%d" % i], rights)
+            assert s.recv(100) == b"%d" % i
+        assert len(os.listdir(folder)) <= before + 1        # the threads of an engine come and go, with what they wait on
+
+
+def test_an_answer_does_not_go_to_another_socket_of_the_same_relative_name(serve, tmp_path, monkeypatch):
+    path = str(tmp_path / "server")
+    (tmp_path / "client").mkdir()
+    serve("echo", f"unixgram:{path}", "-v", cwd=tmp_path)
+    with asker(tmp_path / "private", path) as private:
+        monkeypatch.chdir(tmp_path / "client")
+        with asker("private", path) as s:
+            s.send(b"SHUT DOWN")
+        with asker(tmp_path / "sincere", path) as s:
+            assert ask(s, b"after it") == b"after it"
+        private.setblocking(False)
+        with pytest.raises(BlockingIOError):
+            private.recv(100)
+
+
+def test_two_endpoints_of_a_server_do_not_answer_each_other(serve):
+    """One datagram in the other's name was answered to and fro for ever."""
+    server = serve("echo", "udp:0", "udp:0", "-v", listeners=2)
+    one, two = (int(a.rsplit(":", 1)[1]) for a in server.addresses)
+    try:
+        raw = socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_UDP)
+    except PermissionError:
+        pytest.skip("a sender's port can be made up by root only")
+    with raw:
+        raw.sendto(struct.pack("!HHHH", two, one, 8 + 4, 0) + b"echo", ("127.0.0.1", 0))
+    server.err.until("comes from a server's port")
+    with udp(server.addresses[1]) as s:
+        assert ask(s, b"still there") == b"still there"
+    assert server.stop()[1].startswith("stopped: 1 served, 1 refused")
 
 
 # --- myriad connect: a line is a datagram -----------------------------------------------------------
