@@ -143,9 +143,11 @@ MYR_API int   myr_lock  (struct myr_conn *);
 MYR_API void  myr_unlock(struct myr_conn *);
 
 /* Run work(arg) in a pool of threads (of this process).  done(c, result, arg) follows exactly once, before on_close
- * or finish, even if the connection is lost meanwhile (see myr_error): arg may point into the state.  Result
- * -ECANCELED: the work never ran, because of the cut at drain_ms; work that runs is waited for.  Blocking handlers
- * may pass done = NULL: waits, whatever happens meanwhile, and returns the result.  -EAGAIN: 1,024 wait already. */
+ * or finish, even if the connection is lost meanwhile (see myr_error): arg may point into the state.  On a dialled
+ * connection: before the finish of the handler that dialled.  Result -ECANCELED: the work never ran, because of the
+ * cut at drain_ms; work that runs is waited for, a second after the cut at most (see myr_server_run).  Blocking
+ * handlers may pass done = NULL: waits, whatever happens meanwhile, and returns the result.  -EAGAIN: 1,024 wait
+ * already. */
 MYR_API int  myr_offload(struct myr_conn *, int (*work)(void *arg), void *arg,
                          void (*done)(struct myr_conn *, int result, void *arg));
 
@@ -176,8 +178,8 @@ MYR_API void    myr_set_timeout(struct myr_conn *, int ms);     /* of each wait 
 
 /* (A dialled datagram endpoint: each write sends one, each that comes is an arrival of its own.  After
  * myr_write_eof() MYR_EOF follows when nothing has come for close_ms.)
- * Connect, as a client, from main() or a blocking handler.  A name is looked up first: that can take longer than ms, and
- * holds up nobody else.  The caller owns the connection and gives it back with myr_close(), which here waits for the
+ * Connect, as a client, from main() or a blocking handler.  A name is looked up first, however long that takes; it holds
+ * up nobody else, and ms begin then.  The caller owns the connection and gives it back with myr_close(), which here waits for the
  * output, or myr_abort(); the end of the handler does it too. */
 MYR_API int  myr_dial(struct myr_conn **, const char *endpoint, int ms);
 
@@ -225,16 +227,17 @@ static inline int myr_server_new(struct myr_server **s, const struct myr_config 
  * "unix:PATH", "unixgram:PATH", "fd:N".  After commas: backlog=N; mode=0660 of a unix path.
  * Datagrams: one above frame_max, in_max or 64 KiB is dropped.  Whose name is on one may not have sent it.  So that
  * nobody is flooded in another's name, its answers together come to at most 3 times what came, each counted with the
- * header (28 bytes; 48 over IPv6), else MYR_EAMPLIFY, sticky; "udp:...,amplify=N" allows N times.  So that no two
- * servers answer each other for ever, what comes from a port below 1024 or our own is ignored; ",from=any" serves
- * it, too.  What a full socket does not take waits as any output, at most close_ms after the handler's end. */
+ * header (28 bytes; 48 over IPv6), else MYR_EAMPLIFY, sticky; "udp:...,amplify=N" allows N times.  So that two servers
+ * do not answer each other for ever, what comes from a port below 1024, or from one that this server listens on, is
+ * ignored; ",from=any" serves it, too.  What a full socket does not take waits as any output, at most close_ms after the handler's end. */
 MYR_API int  myr_server_add_sized(struct myr_server *, const struct myr_service *, size_t, const char *endpoint, void *arg);
 static inline int myr_server_add(struct myr_server *v, const struct myr_service *s, const char *endpoint, void *arg)
 { return myr_server_add_sized(v, s, sizeof *s, endpoint, arg); }
 
 MYR_API const char *myr_server_address(struct myr_server *, int listener);  /* "tcp:127.0.0.1:40123": the real port */
-/* Until stopped: the number of connections cut at drain_ms, or an error.  A single worker runs in this thread, so a
- * handler there that neither waits nor returns keeps it from ever returning. */
+/* Until stopped: the number of connections cut at drain_ms, or an error.  A handler, or work it has given away, that has
+ * not ended a second after the cut is left behind, with its connection: what it uses must stay.  A single worker runs
+ * in this thread, so a handler there that neither waits nor returns keeps it from ever returning. */
 MYR_API int  myr_server_run (struct myr_server *);
 MYR_API void myr_server_stop(struct myr_server *);  /* [any] [sig] drain; a second call cuts */
 MYR_API void myr_server_free(struct myr_server *);  /* after run; NULL is fine */

@@ -61,13 +61,13 @@ void task_run(struct task *t)
 	if (s->setup == NULL || s->setup(c) == 0) {
 		if (s->handle != NULL)
 			s->handle(c);
-		conn_await_works(c, t);
+		task_await_works(t);
 		if (s->finish != NULL)
 			s->finish(c);
 	}
 	if (t->locked)
 		myr_unlock(c);
-	conn_await_works(c, t);
+	task_await_works(t);
 	task_give_back_all(t);
 	conn_close(c);
 }

@@ -24,6 +24,19 @@ static int write_refused(const struct myr_conn *c)
 	return c->bits & (C_CLOSING | C_FIN_WANTED | C_OVER) ? -EPIPE : 0;
 }
 
+/* A blocking handler waits inside a write: for its output to become less. */
+static int write_wait(struct myr_conn *c, uint32_t bits)
+{
+	int err;
+
+	c->bits |= C_WRITING | bits;
+	err = conn_wait(c, conn_wait_due(c));
+	c->bits &= ~(C_WRITING | bits);
+	if (c->bits & C_DUE)
+		conn_attention(c);      /* what came due meanwhile: soon, even if it is the last that happens here */
+	return err;
+}
+
 /* Output is full: a blocking handler waits, a callback is allowed up to out_max. */
 static int write_full(struct myr_conn *c)
 {
@@ -36,11 +49,8 @@ static int write_full(struct myr_conn *c)
 		conn_fail(c, -ENOBUFS);
 		return -ENOBUFS;
 	}
-	while (err == 0 && (c->bits & (C_CHOKED | C_FAILED)) == C_CHOKED) {
-		c->bits |= C_WRITING;
-		err = conn_wait(c, conn_wait_due(c));
-		c->bits &= ~(uint32_t)C_WRITING;
-	}
+	while (err == 0 && (c->bits & (C_CHOKED | C_FAILED)) == C_CHOKED)
+		err = write_wait(c, 0);
 	return c->bits & C_FAILED ? c->error : err;
 }
 
@@ -166,11 +176,8 @@ int myr_flush(struct myr_conn *c)
 	}
 	if (t->locked)
 		return -EDEADLK;
-	while (err == 0 && conn_has_output(c) && !(c->bits & (C_FAILED | C_OVER))) {
-		c->bits |= C_FLUSHING | C_WRITING;
-		err = conn_wait(c, conn_wait_due(c));
-		c->bits &= ~(uint32_t)(C_FLUSHING | C_WRITING);
-	}
+	while (err == 0 && conn_has_output(c) && !(c->bits & (C_FAILED | C_OVER)))
+		err = write_wait(c, C_FLUSHING);
 	return c->bits & C_FAILED ? c->error : err;
 }
 

@@ -668,7 +668,7 @@ static MYR_SLOW void conn_attend(struct myr_conn *c)
 		conn_start(c);
 	if ((c->bits & C_CHOKED) && c->out.len <= c->origin->limits.out_low && !conn_has_files(c))
 		conn_room(c);
-	if ((c->bits & (C_STARTED | C_FAILED)) == C_STARTED)
+	if (c->bits & C_STARTED)
 		conn_run_due(c);
 	if (conn_is_blocking(c)) {
 		conn_wake(c);

@@ -112,6 +112,7 @@ struct conn_more {
 	struct list works, works_done;  /* myr_offload(): out, and back but not yet told */
 	struct tell *tells, **tells_end;
 	size_t  tells_bytes;
+	unsigned telling;               /* done() functions that have not returned */
 	struct datagram *asked;         /* what its answers are addressed to; NULL: it is none, or dialled */
 	char   *peer_text;              /* made when first asked for: two strings, one after the other */
 };
@@ -227,12 +228,15 @@ void conn_drop_files(struct myr_conn *);
 /* offload.c */
 static inline bool conn_is_at_work(const struct myr_conn *c)
 {
-	return c->more != NULL && (!list_empty(&c->more->works) || !list_empty(&c->more->works_done));
+	return c->more != NULL && (c->more->telling > 0 || !list_empty(&c->more->works) ||
+	                           !list_empty(&c->more->works_done));
 }
 /* offload.c: done in another thread; the handler of this connection waits for it. */
 int  conn_work_and_wait(struct myr_conn *, struct task *, int (*)(void *), void *);
 void conn_tell_works(struct myr_conn *);                /* results that had to wait */
 void conn_await_works(struct myr_conn *, struct task *);
+/* Before finish, and before what a handler works on is given up: none of its connections has work out any more. */
+void task_await_works(struct task *);
 void conn_cancel_works(struct myr_conn *);              /* what has not begun never will: -ECANCELED */
 void conn_work_done(struct myr_conn *);                 /* conn.c: go on with what waited for it */
 /* blocking.c: until something happened; -ETIMEDOUT, -EDEADLK in a callback or with the lock held. */

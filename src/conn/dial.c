@@ -208,9 +208,9 @@ int myr_dial(struct myr_conn **out, const char *endpoint, int ms)
 		d->loop.now = clock_ms();
 		t = &d->task;
 	}
-	due = ms < 0 ? CLOCK_NEVER : t->loop->now + ms;
 	if ((err = look_up_elsewhere(t, &e, &names)) < 0)
 		return err;
+	due = ms < 0 ? CLOCK_NEVER : t->loop->now + ms;
 	o = dial_origin(t->loop, NULL, 0, NULL, &err);
 	c = o != NULL ? dial(t->loop, o, &e, endpoint, names, &err) : NULL;
 	sock_forget_names(names);
@@ -245,23 +245,35 @@ fail_dialler:
 	return err;
 }
 
+/* Whoever cannot wait here for work that is out leaves it to the end of the handler. */
+static bool may_give_back(struct myr_conn *c)
+{
+	struct task *t = conn_waiter(c);
+
+	if (!(c->bits & C_OWNED) || (c->bits & C_GIVEN_BACK))
+		return false;
+	if (t != NULL && !t->locked)
+		conn_await_works(c, t);
+	return !conn_is_at_work(c);
+}
+
 void myr_close(struct myr_conn *c)
 {
-	const struct task *t;
+	const struct task *t = conn_waiter(c);
 
 	conn_close(c);
 	if (!(c->bits & C_OWNED) || (c->bits & C_GIVEN_BACK))
 		return;
-	t = conn_waiter(c);
 	while (t != NULL && !t->locked && conn_has_output(c) && !(c->bits & (C_FAILED | C_OVER)))
 		if (conn_wait(c, CLOCK_NEVER) < 0)
 			break;
-	give_back(c);
+	if (may_give_back(c))
+		give_back(c);
 }
 
 void myr_abort(struct myr_conn *c)
 {
 	conn_abort(c);
-	if ((c->bits & C_OWNED) && !(c->bits & C_GIVEN_BACK))
+	if (may_give_back(c))
 		give_back(c);
 }

@@ -20,12 +20,14 @@ struct work {
 	bool ended, cancelled;
 };
 
-/* Its result is told.  What the connection waited with may now happen. */
+/* Its result is told.  What the connection waited with may now happen, and not before done() has returned. */
 static void work_tell(struct work *w)
 {
 	struct myr_conn *c = w->conn;
 
+	c->more->telling++;
 	w->done(c, w->job.result, w->job.arg);
+	c->more->telling--;
 	free(w);
 	conn_work_done(c);
 }
@@ -146,11 +148,8 @@ int myr_offload(struct myr_conn *c, int (*fn)(void *arg), void *arg, void (*done
 	return err;
 }
 
-/* Before finish, and before the connection of a blocking handler is given up: no work is out any more. */
 void conn_await_works(struct myr_conn *c, struct task *t)
 {
-	if (c->more == NULL)
-		return;
 	while (conn_is_at_work(c)) {
 		struct task *me = task_current;
 
@@ -164,6 +163,24 @@ void conn_await_works(struct myr_conn *c, struct task *t)
 		t->runner->wait(t);
 		t->waits = NULL;
 	}
+}
+
+static struct myr_conn *task_at_work(const struct task *t)
+{
+	if (conn_is_at_work(t->conn))
+		return t->conn;
+	for (struct list *n = t->dialled.next; n != &t->dialled; n = n->next)
+		if (conn_is_at_work(list_of(n, struct conn_more, dialled)->dialled_conn))
+			return list_of(n, struct conn_more, dialled)->dialled_conn;
+	return NULL;
+}
+
+void task_await_works(struct task *t)
+{
+	struct myr_conn *c;
+
+	while ((c = task_at_work(t)) != NULL)
+		conn_await_works(c, t);
 }
 
 /* Its result comes like any other's, from the loop: whoever cancels is in the middle of something. */

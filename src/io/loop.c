@@ -111,7 +111,7 @@ void loop_turn(struct myr_loop *l)
 bool loop_is_idle(const struct myr_loop *l)
 {
 	/* Dirty and leaving ports are counted, but for the wake port, which is nothing to wait for. */
-	return l->ports == 0 && l->timers.count == 0 && list_empty(&l->ready) &&
+	return l->ports == 0 && l->timers.count == 0 && list_empty(&l->ready) && list_empty(&l->conns) &&
 	       !atomic_load_explicit(&l->mail_woken, memory_order_relaxed);
 }
 

@@ -105,7 +105,7 @@ void loop_turn(struct myr_loop *);      /* one turn; waits as long as nothing is
 /* The loop that is turning in this thread; NULL: none, so that waiting is nobody's harm. */
 #define MYR_TLS _Thread_local __attribute__((tls_model("initial-exec")))
 extern MYR_TLS struct myr_loop *loop_turning;
-bool loop_is_idle(const struct myr_loop *);     /* no port, timer, task or post to wait for */
+bool loop_is_idle(const struct myr_loop *);     /* no port, connection, timer, task or post to wait for */
 
 /* From now on others can loop_post() to it and be noticed.  0 or an error. */
 int  loop_need_wake(struct myr_loop *);

@@ -143,7 +143,7 @@ void myr_server_free(struct myr_server *v)
 		return;
 	sites_free(v);
 	if (v->haunted)
-		return;                 /* handlers that ignored the cut still use the rest */
+		return;                 /* handlers and work that did not end after the cut still use the rest */
 	if (v->world != NULL)
 		sim_free(v->world);
 	if (v->bell >= 0)

@@ -52,7 +52,7 @@ struct myr_server {
 	bool   processes;               /* several workers are processes */
 	bool   signals;                 /* myr_serve() has installed handlers: forked children undo that */
 	bool   has_run;
-	bool   haunted;                 /* handlers that ignored the cut still run: nothing may be freed */
+	bool   haunted;                 /* a handler or its work still runs after the cut: nothing may be freed */
 	int    bell;                    /* an eventfd, rung by myr_server_stop() in any process; -1: sim */
 	enum place place;
 	struct crew *crew;              /* PLACE_HOME with several workers, while they run */

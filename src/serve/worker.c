@@ -231,8 +231,8 @@ static void worker_give_up(struct worker *w)
 		left++;
 	if (left == 0)
 		return;                 /* killed children: their ends are on the way */
-	log_line(&w->loop.log, 0, LOG_ERR, "%u handler%s ignored the cut and %s left behind", left,
-	         left == 1 ? "" : "s", left == 1 ? "is" : "are");
+	log_line(&w->loop.log, 0, LOG_ERR, "%u handler%s, or work given away, did not end after the cut and %s left behind",
+	         left, left == 1 ? "" : "s", left == 1 ? "is" : "are");
 	w->gave_up = w->server->haunted = true;
 }
 

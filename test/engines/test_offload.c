@@ -2,6 +2,8 @@
  *
  * test_offload.c - work in other threads, under every engine and in both styles: its result, and what
  * happens when the client goes, when the server stops, when there is too much of it. */
+#include <pthread.h>
+
 #include "serving.h"
 
 static const struct shape shapes[] = {
@@ -367,6 +369,170 @@ static void test_no_timeout_runs_while_work_is_done(void **state)
 	in_both_styles(shapes, SHAPES, services, slow_work);
 }
 
+/* --- Work on a dialled connection ------------------------------------------------------------------------ */
+
+static void told_dialled(struct myr_conn *c, int result, void *arg)
+{
+	const struct job *j = arg;
+
+	(void)c, (void)result;
+	count(j->ended ? TOO_EARLY : TOLD);
+}
+
+/* "PORT return", "PORT close", "PORT abort": at once after work on the connection to it was given away.  "PORT write":
+ * until that breaks. */
+static void caller_handle(struct myr_conn *c)
+{
+	static const char plenty[1 << 16];
+	char line[LINE], at[LINE], how[LINE];
+	struct job *j = myr_state(c);
+	struct myr_conn *d;
+	int port;
+
+	if (myr_recv(c, line, sizeof line) < 0 || sscanf(line, "%d %63s", &port, how) != 2)
+		return;
+	snprintf(at, sizeof at, "tcp:127.0.0.1:%d", port);
+	snprintf(j->line, sizeof j->line, "gate");
+	if (myr_dial(&d, at, PATIENCE_S * 1000) < 0 || myr_offload(d, work, j, told_dialled) < 0)
+		return;
+	while (strcmp(how, "write") == 0 && myr_write(d, plenty, sizeof plenty) >= 0)
+		;
+	if (strcmp(how, "abort") == 0)
+		myr_abort(d);
+	else if (strcmp(how, "return") != 0)
+		myr_close(d);
+}
+
+static const struct myr_service caller = {
+	.name = "caller", .framing = &myr_lines, .state = sizeof(struct job), .handle = caller_handle, .finish = job_finish
+};
+
+static void call(const struct shape *shape, const char *how)
+{
+	struct sockaddr_in a = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	socklen_t n = sizeof a;
+	int fd, called, ear = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	char text[LINE];
+
+	assert_int_equal(bind(ear, (struct sockaddr *)&a, n), 0);
+	assert_int_equal(listen(ear, 8), 0);
+	assert_int_equal(getsockname(ear, (struct sockaddr *)&a, &n), 0);
+	serve(shape, &caller);
+	fd = dial();
+	snprintf(text, sizeof text, "%d %s\n", ntohs(a.sin_port), how);
+	say(fd, text);
+	called = accept(ear, NULL, NULL);
+	assert_true(called >= 0);
+	await_counter(BEGUN, 1);
+	assert_true(is_silent(fd, 20));         /* not even its end */
+	assert_int_equal(counter(CLOSED), 0);
+	open_gate();
+	if (strcmp(how, "write") == 0)
+		leave(called, true);            /* with a result that had to wait for the write */
+	expect_end(fd);
+	await_counter(CLOSED, 1);
+	assert_int_equal(counter(TOLD), 1);
+	assert_int_equal(counter(TOO_EARLY), 0);
+	if (strcmp(how, "write") != 0)
+		close(called);
+	close(ear);
+	stop_serving();
+	assert_int_equal(served()->run, 0);
+}
+
+static void call_everywhere(const char *how)
+{
+	for (size_t i = 0; i < SHAPES; i++)
+		if (works(shapes[i].engine))
+			call(&shapes[i], how);
+}
+
+static void test_work_on_a_dialled_connection_ends_before_its_handler(void **state)
+{
+	(void)state;
+	call_everywhere("return");
+	call_everywhere("close");
+	call_everywhere("abort");
+}
+
+static void test_a_result_that_waited_for_a_write_is_told_when_that_breaks(void **state)
+{
+	(void)state;
+	call_everywhere("write");
+}
+
+/* --- In a client's loop ----------------------------------------------------------------------------------- */
+
+static int client_finished;
+
+static void client_handle(struct myr_conn *c)
+{
+	struct job *j = myr_arg(c);
+
+	myr_offload(c, work, j, NULL);
+}
+
+static void client_finish(struct myr_conn *c)
+{
+	(void)c;
+	client_finished = 1;
+}
+
+/* Once the work runs the connection is reset; only long after that the work may end. */
+static void *open_after_reset(void *arg)
+{
+	await_counter(BEGUN, 1);
+	close(*(int *)arg);
+	usleep(50000);
+	open_gate();
+	return NULL;
+}
+
+/* The connection is gone, its handler is not: there is something to wait for. */
+static void test_a_loop_runs_until_the_handlers_in_it_have_ended(void **state)
+{
+	static const char *const loops[] = { "io_uring", "epoll", "poll", "select" };
+	const struct myr_service client = { .name = "client", .handle = client_handle, .finish = client_finish };
+	struct board_of_test board = { 0 };
+	struct job job = { .line = "3" };
+
+	(void)state;
+	serving.shared = &board;
+	for (size_t i = 0; i < sizeof loops / sizeof *loops; i++) {
+		const struct myr_config config = { .engine = loops[i] };
+		struct sockaddr_in a = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+		int called, ear = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+		const struct linger rude = { .l_onoff = 1 };
+		socklen_t n = sizeof a;
+		struct myr_loop *l;
+		struct myr_conn *c;
+		pthread_t opener;
+		char at[LINE];
+
+		if (!works(loops[i]))
+			continue;
+		assert_int_equal(bind(ear, (struct sockaddr *)&a, n), 0);
+		assert_int_equal(listen(ear, 8), 0);
+		assert_int_equal(getsockname(ear, (struct sockaddr *)&a, &n), 0);
+		snprintf(at, sizeof at, "tcp:127.0.0.1:%d", ntohs(a.sin_port));
+		snprintf(job.line, sizeof job.line, "gate");
+		client_finished = 0;
+		atomic_store(&board.counters[OPENED], 0);
+		atomic_store(&board.counters[BEGUN], 0);
+		assert_int_equal(myr_loop_new(&l, &config), 0);
+		assert_int_equal(myr_connect(&c, l, &client, at, &job), 0);
+		called = accept(ear, NULL, NULL);
+		setsockopt(called, SOL_SOCKET, SO_LINGER, &rude, sizeof rude);
+		assert_int_equal(pthread_create(&opener, NULL, open_after_reset, &called), 0);
+		assert_int_equal(myr_loop_run(l), 0);
+		assert_int_equal(client_finished, 1);
+		pthread_join(opener, NULL);
+		myr_loop_free(l);
+		close(ear);
+	}
+	serving.shared = NULL;
+}
+
 /* --- Without a kernel ---------------------------------------------------------------------------------- */
 
 static void test_in_a_test_of_a_service(void **state)
@@ -444,6 +610,9 @@ int main(void)
 		cmocka_unit_test_teardown(test_more_work_than_may_wait_is_refused, end_serving),
 		cmocka_unit_test_teardown(test_200_with_work_out_at_once_get_their_results, end_serving),
 		cmocka_unit_test_teardown(test_no_timeout_runs_while_work_is_done, end_serving),
+		cmocka_unit_test_teardown(test_work_on_a_dialled_connection_ends_before_its_handler, end_serving),
+		cmocka_unit_test_teardown(test_a_result_that_waited_for_a_write_is_told_when_that_breaks, end_serving),
+		cmocka_unit_test(test_a_loop_runs_until_the_handlers_in_it_have_ended),
 		cmocka_unit_test(test_in_a_test_of_a_service),
 		cmocka_unit_test(test_misuse_is_refused),
 	};
