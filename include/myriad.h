@@ -58,7 +58,8 @@ typedef uint64_t myr_id;           /* names a connection for ever; never reused;
 #define MYR_EOF     (-4095)        /* the peer has finished sending; writing still works */
 #define MYR_STOP    (-4094)        /* the server drains: say good-bye and return.  Told once, where a blocking
                                       handler would wait with nothing buffered; ignored, it may go on until drain_ms */
-#define MYR_EFRAME  (-4092)        /* the peer broke the framing, or its frame is above frame_max */
+#define MYR_EFRAME  (-4092)        /* the peer broke the framing, or its frame is above frame_max; what was written
+                                      before still leaves */
 #define MYR_EAMPLIFY (-4090)       /* a datagram's answers are larger than it allows: see myr_server_add() */
 
 MYR_API const char *myr_strerror(int err);     /* [any] "connection reset by peer"; static */

@@ -177,7 +177,7 @@ int conn_wait(struct myr_conn *c, int64_t due)
 	t->waits = c;
 	t->woken = false;
 	if (c->bits & (C_FAILED | C_OVER))
-		task_wake(t);           /* still gives way once: who ignores errors burns its own time */
+		task_wake(t);           /* still gives way once */
 	t->runner->wait(t);
 	t->waits = NULL;
 	m->wait_due = CLOCK_NEVER;
@@ -191,10 +191,17 @@ int64_t conn_wait_due(const struct myr_conn *c)
 	return ms < 0 ? CLOCK_NEVER : loop_fresh_now(c->port.loop) + ms;
 }
 
+/* Who ignores errors burns its own time, not the others'. */
+static void give_way(struct myr_conn *c)
+{
+	if (c->error != 0 || (c->bits & C_OVER))
+		conn_wait(c, c->port.loop->now);
+}
+
 /* Why no more input will come; 0: it may.  `between`: at a place where a stop may be told. */
 static int input_ended(struct myr_conn *c, bool between)
 {
-	if (c->bits & C_FAILED)
+	if (c->error != 0)
 		return c->error;
 	if (c->bits & (C_CLOSING | C_OVER))
 		return -EPIPE;
@@ -250,8 +257,7 @@ static MYR_SLOW ssize_t read_slowly(struct myr_conn *c, void *dst, size_t n)
 			return (ssize_t)take(c, dst, n);
 		err = input_ended(c, true);
 		if (err < 0) {
-			if (c->bits & (C_FAILED | C_OVER))
-				conn_wait(c, CLOCK_NEVER);
+			give_way(c);
 			return err;
 		}
 		got = wait_input(c, dst, n);
@@ -310,7 +316,7 @@ ssize_t myr_readn(struct myr_conn *c, void *dst, size_t n)
 		}
 		err = input_ended(c, false);
 		if (err == MYR_EOF && got + buf_len(&c->in) > 0)
-			conn_fail(c, err = -EPROTO);
+			conn_break(c, err = -EPROTO);
 		if (err == 0)
 			err = (int)wait_input(c, NULL, 0);
 		if (err == -ETIMEDOUT && got > 0)
@@ -333,7 +339,7 @@ static ssize_t next_frame(struct myr_conn *c, struct myr_bytes *frame)
 	if (k == 0)
 		c->seen = (uint32_t)in.n;
 	else if (k < 0)
-		conn_fail(c, (int)k);
+		conn_break(c, (int)k);
 	return k;
 }
 
@@ -347,8 +353,7 @@ static ssize_t recv_whole(struct myr_conn *c, void *dst, size_t size)
 		if (err == 0)
 			err = (int)wait_input(c, NULL, 0);
 		if (err < 0) {
-			if (c->bits & (C_FAILED | C_OVER))
-				conn_wait(c, CLOCK_NEVER);
+			give_way(c);
 			return err;
 		}
 	}
@@ -381,14 +386,13 @@ ssize_t myr_recv(struct myr_conn *c, void *dst, size_t size)
 
 		err = input_ended(c, !partial);
 		if (err == MYR_EOF && partial)
-			conn_fail(c, err = MYR_EFRAME);
+			conn_break(c, err = MYR_EFRAME);
 		if (err == 0) {
 			conn_frame_clock(c, partial);
 			err = (int)wait_input(c, NULL, 0);
 		}
 		if (err < 0) {
-			if (c->bits & (C_FAILED | C_OVER))
-				conn_wait(c, CLOCK_NEVER);
+			give_way(c);
 			return err;
 		}
 	}
@@ -415,7 +419,7 @@ int myr_sleep(struct myr_conn *c, int ms)
 	if (conn_waiter(c) == NULL)
 		return -EDEADLK;
 	for (;;) {
-		if (c->bits & C_FAILED)
+		if (c->error != 0)
 			return c->error;
 		err = conn_wait(c, due);
 		if (err == -ETIMEDOUT)

@@ -19,7 +19,7 @@
 /* Why nothing more can be written; 0: it can. */
 static int write_refused(const struct myr_conn *c)
 {
-	if (c->bits & C_FAILED)
+	if (c->error != 0)
 		return c->error;
 	return c->bits & (C_CLOSING | C_FIN_WANTED | C_OVER) ? -EPIPE : 0;
 }
@@ -51,7 +51,7 @@ static int write_full(struct myr_conn *c)
 	}
 	while (err == 0 && (c->bits & (C_CHOKED | C_FAILED)) == C_CHOKED)
 		err = write_wait(c, 0);
-	return c->bits & C_FAILED ? c->error : err;
+	return c->error != 0 ? c->error : err;
 }
 
 int conn_write_begin(struct myr_conn *c)
@@ -172,20 +172,20 @@ int myr_flush(struct myr_conn *c)
 
 	if (t == NULL || c->more == NULL) {
 		loop_touch(&c->port);
-		return c->bits & C_FAILED ? c->error : 0;
+		return c->error;
 	}
 	if (t->locked)
 		return -EDEADLK;
 	while (err == 0 && conn_has_output(c) && !(c->bits & (C_FAILED | C_OVER)))
 		err = write_wait(c, C_FLUSHING);
-	return c->bits & C_FAILED ? c->error : err;
+	return c->error != 0 ? c->error : err;
 }
 
 /* --- Ending ---------------------------------------------------------------------------------- */
 
 int myr_write_eof(struct myr_conn *c)
 {
-	if (c->bits & C_FAILED)
+	if (c->error != 0)
 		return c->error;
 	if (!(c->bits & (C_CLOSING | C_FIN_WANTED | C_OVER))) {
 		c->bits |= C_FIN_WANTED;
@@ -285,7 +285,7 @@ void myr_unlock(struct myr_conn *c)
 
 int myr_error(const struct myr_conn *c)
 {
-	return c->bits & C_FAILED ? c->error : 0;
+	return c->error;
 }
 
 /* Both texts are made at once, when first asked for: most connections are never asked. */

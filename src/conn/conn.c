@@ -29,9 +29,22 @@ void conn_fail(struct myr_conn *c, int err)
 	assert(err < 0);
 	if (c->bits & (C_FAILED | C_OVER))
 		return;
-	c->error = (int16_t)err;
+	if (c->error == 0)
+		c->error = (int16_t)err;
 	c->bits |= C_FAILED;
 	conn_attention(c);
+}
+
+/* The peer has broken its side.  What it is told already still leaves, as after conn_close(): it may be the answers
+ * to what it asked before. */
+void conn_break(struct myr_conn *c, int err)
+{
+	if (!conn_has_output(c) || (c->bits & (C_FAILED | C_OVER))) {
+		conn_fail(c, err);
+		return;
+	}
+	c->error = (int16_t)err;
+	conn_close(c);
 }
 
 void conn_wake(struct myr_conn *c)
@@ -211,7 +224,7 @@ static size_t conn_hand_over(struct myr_conn *c, const uint8_t *b, size_t n)
 		k = c->framing->split((struct myr_bytes){ b + used, n - used }, c->seen,
 		                      c->origin->limits.frame_max, &frame);
 		if (k < 0) {
-			conn_fail(c, (int)k);
+			conn_break(c, (int)k);
 			break;
 		}
 		if (k == 0) {
@@ -239,7 +252,7 @@ static void conn_check_rest(struct myr_conn *c)
 	if (c->framing != NULL && n > 0)
 		conn_frame_clock(c, true);
 	if (n >= c->origin->limits.in_max)
-		conn_fail(c, -EMSGSIZE);        /* nothing more can ever come: it would wait for ever */
+		conn_break(c, -EMSGSIZE);       /* nothing more can ever come: it would wait for ever */
 }
 
 static void conn_keep(struct myr_conn *c, const uint8_t *b, size_t n)
@@ -476,7 +489,7 @@ static void conn_room(struct myr_conn *c)
 
 int conn_why(const struct myr_conn *c)
 {
-	if (c->bits & C_FAILED)
+	if (c->error != 0)
 		return c->error;
 	if (c->bits & C_STOPPED)
 		return MYR_STOP;
@@ -623,7 +636,7 @@ static void conn_tell_eof(struct myr_conn *c)
 	if ((c->bits & (C_IN_ENDED | C_EOF_TOLD)) != C_IN_ENDED || conn_holds_back(c) || c->whole)
 		return;
 	if (c->framing != NULL && buf_len(&c->in) > 0) {
-		conn_fail(c, MYR_EFRAME);
+		conn_break(c, MYR_EFRAME);
 		return;
 	}
 	c->bits |= C_EOF_TOLD;

@@ -154,6 +154,7 @@ void conn_stop(struct myr_conn *);      /* the drain begins: tell the handler */
 void conn_cut(struct myr_conn *);       /* the drain is over: reset */
 void conn_tell(struct myr_conn *, const void *, size_t n);      /* on_tell, or to the peer */
 void conn_fail(struct myr_conn *, int err);     /* first error sticks; settled from the loop */
+void conn_break(struct myr_conn *, int err);    /* the same, after what is queued */
 int  conn_why(const struct myr_conn *);         /* what on_close is told */
 
 /* --- Inside conn/ ---------------------------------------------------------------------------- */

@@ -124,7 +124,7 @@ int myr_offload(struct myr_conn *c, int (*fn)(void *arg), void *arg, void (*done
 
 	if (fn == NULL || (done == NULL && t == NULL))
 		return -EINVAL;
-	if (c->bits & C_FAILED)
+	if (c->error != 0)
 		return c->error;
 	if (c->bits & (C_CLOSING | C_OVER))
 		return -EPIPE;

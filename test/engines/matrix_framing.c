@@ -206,11 +206,19 @@ static void broken(struct script *s)
 	is_cut(s, "counted", BYTES("\n"));
 }
 
+/* All in one arrival: the answers to what was whole leave before the end. */
 static void good_before_broken(struct script *s)
 {
-	struct client *c = meet(s, "", "netstrings");
+	struct client *c = meet(s, "netstrings", "netstrings");
 
 	say(c, "1:a,1:b,x");
+	hear_bytes(c, 8);
+	hear_cut(c);
+	c = meet(s, "lines", "lines");
+	say(c, "one\ntwo\nhalf");
+	say_eof(c);
+	hear_line(c);
+	hear_line(c);
 	hear_cut(c);
 }
 
@@ -277,7 +285,8 @@ static const struct scenario scenarios[] = {
 	  .text = "lines> whole\nlines< whole\nlines> \"half\"\nlines> EOF\nlines< END\n"
 	          "prefix16> \"\\x00\\x05hel\"\nprefix16> EOF\nprefix16< END\n"
 	          "why?: broken or too long frame\n" },
-	{ "good frames before a broken one", good_before_broken, .text = "> \"1:a,1:b,x\"\n< END\n" },
+	{ "good frames before a broken one", good_before_broken, .text = "netstrings> \"1:a,1:b,x\"\nnetstrings< \"1:a,1:b,\"\n"
+	          "netstrings< END\nlines> one\nlines> two\nlines> \"half\"\nlines> EOF\nlines< one\nlines< two\nlines< END\n" },
 };
 
 const struct topic topic_framing = {
