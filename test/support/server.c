@@ -58,9 +58,14 @@ static void close_others(int a, int b)
 
 static int add_all(struct myr_server *v, const struct hosted *list, unsigned n, int report)
 {
+	/* An address of our own: a port that we give back may be another server's the next moment, and some look
+	 * whether anybody listens there. */
+	const unsigned pid = (unsigned)getpid();
+	char any[40];
+
+	snprintf(any, sizeof any, "tcp:127.%u.%u.%u:0", 1 + (pid >> 14) % 200, (pid >> 7) & 127, 1 + (pid & 127));
 	for (unsigned i = 0; i < n; i++) {
-		const char *endpoint = list[i].endpoint != NULL ? list[i].endpoint : "tcp:127.0.0.1:0";
-		int at = myr_server_add(v, list[i].service, endpoint, NULL);
+		int at = myr_server_add(v, list[i].service, list[i].endpoint != NULL ? list[i].endpoint : any, NULL);
 
 		if (at < 0)
 			return at;
