@@ -105,9 +105,9 @@ static void help_opt_full(const struct opt *o)
 
 	opt_range(o, range, sizeof range);
 	opt_environment(o, variable, sizeof variable);
-	snprintf(about, sizeof about, "%s%s%s%s%s%s  [%s]", o->about, *range ? "; " : "", range,
+	snprintf(about, sizeof about, "%s%s%s%s%s%s%s%s%s", o->about, *range ? "; " : "", range,
 	         o->standard ? "; default " : "", o->standard ? o->standard : "", o->kind == OPT_LIST ? "; repeatable" : "",
-	         variable);
+	         o->here_only ? "" : "  [", o->here_only ? "" : variable, o->here_only ? "" : "]");
 	help_opt(o, about);
 }
 

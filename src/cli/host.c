@@ -57,7 +57,7 @@ const struct opt host_table[H_COUNT] = {
 		.standard = "100", .about = "simulated clients, with --engine sim or sim:SEED" },
 	[H_QUIET] = { .name = "quiet", .letter = 'q', .kind = OPT_SWITCH, .about = "say only what is wrong" },
 	[H_VERBOSE] = { .name = "verbose", .letter = 'v', .kind = OPT_SWITCH, .about = "say more, also of connections" },
-	[H_CHECK] = { .name = "check", .kind = OPT_SWITCH, .about = "do everything but serve: is it right, is the address free?" },
+	[H_CHECK] = { .name = "check", .here_only = true, .kind = OPT_SWITCH, .about = "do everything but serve: is it right, is the address free?" },
 };
 
 /* --- Options to a configuration ----------------------------------------------------------------- */
@@ -289,7 +289,8 @@ static void host_ready(struct host *h)
 		fprintf(h->edition ? stderr : stdout, "ready %s\n", myr_server_address(h->server, i));
 	if (h->edition && h->edition->started)
 		h->edition->started(h->server, listeners);
-	fflush(stdout);
+	if (fflush(stdout) != 0 || ferror(stdout))
+		say_error(h->command->name, "cannot write to standard output: nobody hears that it is ready");
 	if (h->serving)
 		h->serving(h, h->hook_arg);
 }

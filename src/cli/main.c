@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
  * main.c - the command: a table of what it can do, one line each. */
+#include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
@@ -46,8 +47,10 @@ const char *main_number(void)
 
 static int main_version(int argc, char **argv)
 {
-	(void)argc;
-	(void)argv;
+	if (argc > 1) {
+		say_error("myriad version", "\"%s\" is not expected", argv[1]);
+		return EXIT_USAGE;
+	}
 	printf("myriad %s\n", main_number());
 	return EXIT_DONE;
 }
@@ -77,6 +80,10 @@ static void main_usage(FILE *to)
 
 static int main_help(int argc, char **argv)
 {
+	if (argc > 2) {
+		say_error("myriad help", "\"%s\" is not expected after \"%s\"", argv[2], argv[1]);
+		return EXIT_USAGE;
+	}
 	if (argc > 1 && argv[1][0] != '-' && strcmp(argv[1], "help") != 0 && strcmp(argv[1], "version") != 0) {
 		char option[] = "--help", *of[] = { argv[1], option, NULL };
 
@@ -98,6 +105,18 @@ static void main_open_standard(void)
 		close(fd);
 }
 
+/* What was printed may still fail to arrive: a full disk, a descriptor that was closed. */
+static int main_end(const char *command, int status)
+{
+	char name[40];
+
+	if (fflush(stdout) == 0 && !ferror(stdout))
+		return status;
+	snprintf(name, sizeof name, "myriad %s", command);
+	say_error(name, "cannot write to standard output%s%s", errno != 0 ? ": " : "", errno != 0 ? myr_strerror(-errno) : "");
+	return status == EXIT_DONE ? EXIT_FAILED : status;
+}
+
 int main(int argc, char **argv)
 {
 	int status;
@@ -114,7 +133,5 @@ int main(int argc, char **argv)
 		status = main_version(0, NULL);
 	else
 		status = main_run(argc - 1, argv + 1);
-	if (fflush(stdout) != 0 && status == EXIT_DONE)
-		status = EXIT_FAILED;
-	return status;
+	return main_end(argv[1], status);
 }

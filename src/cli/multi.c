@@ -31,7 +31,7 @@ enum { M_CONNS, M_MESSAGE, M_EXPECT, M_EOL, M_TIMEOUT, M_STAGGER, M_ENGINE, M_JS
 static const struct opt table[M_COUNT] = {
 	[M_CONNS] = { .name = "connections", .letter = 'c', .kind = OPT_COUNT, .arg = "N", .min = 1, .max = CONNS_MAX,
 		.standard = "2", .about = "how many" },
-	[M_MESSAGE] = { .name = "message", .letter = 'm', .kind = OPT_LIST, .arg = "TEXT",
+	[M_MESSAGE] = { .name = "message", .here_only = true, .letter = 'm', .kind = OPT_LIST, .arg = "TEXT",
 		.about = "sent by each connection, in this order; without any, a prompt asks" },
 	[M_EXPECT] = { .name = "expect", .kind = OPT_SIZE, .arg = "N|eof", .word = "eof", .max = 1LL << 62,
 		.about = "close after so many bytes, or at the server's end; without it, as many as were sent" },

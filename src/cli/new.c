@@ -148,6 +148,20 @@ static int new_check(const char *name)
 	return EXIT_USAGE;
 }
 
+static void new_tell(const char *name)
+{
+	static const char connect[] = "myriad connect 7000";
+	char run[NAME_LONG + 20];
+	int wide = snprintf(run, sizeof run, "myriad run %s.c", name);
+
+	if (wide < (int)strlen(connect))
+		wide = (int)strlen(connect);
+	printf("%s/%s.c  test_%s.c  Makefile\n\nNext:\n  cd %s\n", name, name, name, name);
+	printf("  %-*s   serve it on 127.0.0.1:7000\n", wide, run);
+	printf("  %-*s   talk to it, from another terminal\n", wide, connect);
+	printf("  %-*s   test it, build %s.so; this needs the library installed\n", wide, "make", name);
+}
+
 static int new_make(const char *name)
 {
 	int status = new_check(name);
@@ -160,9 +174,7 @@ static int new_make(const char *name)
 		status = new_write(name, i);
 	if (status != OPTS_GO_ON)
 		return status;
-	printf("%s/%s.c  test_%s.c  Makefile\n\nNext:\n  cd %s\n  myriad run %s.c         serve it on 127.0.0.1:7000\n"
-	       "  myriad connect 7000     talk to it, from another terminal\n  make                    test it, build %s.so\n",
-	       name, name, name, name, name, name);
+	new_tell(name);
 	return EXIT_DONE;
 }
 

@@ -211,7 +211,7 @@ static int opts_set_environment(struct parse *p)
 		char name[NAME_MAX_BYTES];
 		const char *text;
 
-		if (p->values[i].from == FROM_COMMAND_LINE)
+		if (p->values[i].from == FROM_COMMAND_LINE || p->cmd->opts[i].here_only)
 			continue;
 		opt_name(p, &p->cmd->opts[i], name, sizeof name);
 		text = getenv(name);

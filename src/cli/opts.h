@@ -29,6 +29,7 @@ struct opt {
 	const char *standard;           /* the default, as a user would write it; NULL: nothing */
 	const char *about;
 	const char *group;              /* a heading in --help before this one */
+	bool here_only;                 /* about this one call: the environment has no say */
 };
 
 #define OPT_WORD (-1LL)                 /* the word: no limit, or one for each processor */

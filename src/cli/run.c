@@ -16,6 +16,7 @@
 #include "cli/launch.h"
 #include "cli/say.h"
 #include "cli/text.h"
+#include "service/services.h"
 
 #define COMMAND     "myriad run"
 #define ENDPOINT    "50007"             /* of an application that names none */
@@ -141,6 +142,22 @@ static bool is_object(const char *file)
 	return ends_in(file, ".so") || strstr(file, ".so.");
 }
 
+static void run_suggest(const char *name)
+{
+	const struct builtin *b = builtins;
+	char inside[PATH_MAX];
+
+	snprintf(inside, sizeof inside, "%.1000s/%.1000s.c", name, name);
+	while (b->app && strcmp(b->app->service->name, name) != 0)
+		b++;
+	if (access(inside, F_OK) == 0)
+		say_try(COMMAND " %s", inside);
+	else if (b->app)
+		say_try("myriad serve %s, a service that comes with the command", name);
+	else
+		say_try("myriad new NAME, which writes one to begin from");
+}
+
 static int run_check_args(char **args, size_t args_n)
 {
 	if (args_n == 0) {
@@ -150,7 +167,7 @@ static int run_check_args(char **args, size_t args_n)
 	}
 	if (!is_object(args[0]) && !ends_in(args[0], ".c")) {
 		say_error(COMMAND, "%s is neither a shared object (.so) nor a source (.c)", args[0]);
-		say_try("myriad serve %s, if it is a service that comes with the command", args[0]);
+		run_suggest(args[0]);
 		return EXIT_USAGE;
 	}
 	for (size_t i = 1; i < args_n; i++)

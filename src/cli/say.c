@@ -7,6 +7,7 @@
 
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <syslog.h>
 #include <unistd.h>
@@ -14,6 +15,8 @@
 #include "cli/text.h"
 
 #define SAY_MAX 1024
+#define SAY_HEAD 500                    /* of a message that is longer: the beginning, */
+#define SAY_TAIL 300                    /* and the end, which says why */
 
 int say_level = LOG_NOTICE;
 
@@ -24,17 +27,43 @@ static void say_put(const char *line, size_t n)
 	(void)put;                              /* nobody is left to be told */
 }
 
-MYR_PRINTF(3, 0) MYR_PRINTF(3, 0)
+/* Words of the command line and names of files are in it: a line of ours is one line, and moves no cursor. */
+static size_t say_shown(char *dst, const char *text, size_t n)
+{
+	struct text_shown shown = { .held_n = 0 };
+	size_t made = 0;
+
+	for (size_t i = 0, line; i <= n; i += line + 1) {
+		const char *end = memchr(text + i, '\n', n - i);
+
+		line = end ? (size_t)(end - text) - i : n - i;
+		made += text_show(&shown, dst + made, text + i, line);
+		made += text_show_end(&shown, dst + made);
+		if (end)
+			made += (size_t)sprintf(dst + made, "\\n");
+	}
+	return made;
+}
+
+MYR_PRINTF(3, 0)
 static void say_line(const char *prefix, const char *separator, const char *fmt, va_list ap)
 {
-	char line[SAY_MAX];
-	int n = snprintf(line, sizeof line - 1, "%s%s", prefix, separator);
+	char line[4 * (SAY_MAX + 64)], *text;
+	int n = vasprintf(&text, fmt, ap);
+	size_t made = (size_t)snprintf(line, sizeof line, "%.100s%s", prefix, separator);
 
-	n += vsnprintf(line + n, sizeof line - 1 - (size_t)n, fmt, ap);
-	if (n > SAY_MAX - 2)
-		n = SAY_MAX - 2;
-	line[n++] = '\n';
-	say_put(line, (size_t)n);
+	if (n < 0)
+		return;                         /* no memory for a word about it */
+	if (n <= SAY_MAX) {
+		made += say_shown(line + made, text, (size_t)n);
+	} else {
+		made += say_shown(line + made, text, SAY_HEAD);
+		made += (size_t)sprintf(line + made, " ... ");
+		made += say_shown(line + made, text + n - SAY_TAIL, SAY_TAIL);
+	}
+	free(text);
+	line[made++] = '\n';
+	say_put(line, made);
 }
 
 void say_error(const char *command, const char *fmt, ...)

@@ -25,13 +25,13 @@
 enum { D_MESSAGE, D_LENGTH, D_OUTPUT, D_CHECK, D_TIMEOUT, D_COUNT };
 
 static const struct opt table[D_COUNT] = {
-	[D_MESSAGE] = { .name = "message", .letter = 'm', .kind = OPT_TEXT, .arg = "TEXT",
+	[D_MESSAGE] = { .name = "message", .here_only = true, .letter = 'm', .kind = OPT_TEXT, .arg = "TEXT",
 		.about = "the payload, instead of a file" },
 	[D_LENGTH] = { .name = "length", .kind = OPT_SIZE, .arg = "N", .max = 1LL << 62,
 		.about = "bytes to send; a pipe whose length is given is not copied to a file first" },
 	[D_OUTPUT] = { .name = "output", .letter = 'o', .kind = OPT_TEXT, .arg = "FILE",
 		.about = "the reply goes there, not to standard output" },
-	[D_CHECK] = { .name = "check", .kind = OPT_SWITCH,
+	[D_CHECK] = { .name = "check", .here_only = true, .kind = OPT_SWITCH,
 		.about = "compare the reply with what was sent, and say so, instead of writing it" },
 	[D_TIMEOUT] = { .name = "timeout", .kind = OPT_DURATION, .arg = "TIME", .word = "none", .min = 1, .max = 604800000,
 		.standard = "30s", .about = "give up after so long without a connection, or a byte either way" },

@@ -19,7 +19,7 @@ enum { S_EXACT = H_COUNT, S_LIST, S_COUNT };
 static const struct opt own_table[S_COUNT - H_COUNT] = {
 	[S_EXACT - H_COUNT] = { .name = "seed-exact", .kind = OPT_MAYBE, .arg = "[=ID]", .word = "yes",
 		.about = "to the byte as a tutorial has it, say S0-P3: what it sends and what it prints", .group = "The services" },
-	[S_LIST - H_COUNT] = { .name = "list", .kind = OPT_SWITCH, .about = "list the services" },
+	[S_LIST - H_COUNT] = { .name = "list", .here_only = true, .kind = OPT_SWITCH, .about = "list the services" },
 };
 
 static struct opt table[OPTIONS_MAX];   /* the host's, ours, the services' */

@@ -89,6 +89,8 @@ static bool in_read(void)
 		return true;            /* somebody else was faster */
 	n = read(STDIN_FILENO, bytes, sizeof bytes);
 	in_take(bytes, n);
+	if (n == 0)
+		in_line();              /* the last one may lack its end */
 	return n > 0 || (n < 0 && (errno == EINTR || errno == EAGAIN));
 }
 

@@ -475,6 +475,8 @@ int sock_dial(const struct endpoint *e, const struct addrinfo *names, struct add
 		fd = dial_address((struct sockaddr *)&u, n, sock_type(e), true, done);
 		break;
 	default:
+		if (e->port == 0)
+			return fail(-EINVAL, "cannot connect to port 0: port 0 is nobody's, it means any free one to listen on");
 		if (names == NULL && (err = sock_look_up(e, &mine)) < 0)
 			return err;
 		fd = dial_host(e, names != NULL ? names : mine, peer, done);

@@ -10,6 +10,7 @@
 #include <stdbool.h>
 #include <syslog.h>
 
+#include "service/repr.h"
 #include "service/services.h"
 #include "service/value.h"
 
@@ -32,12 +33,15 @@ static const struct myr_app_option options[] = {
 static int build(struct myr_server *v, void **arg)
 {
 	(void)arg;
-	return value_number(v, "payload-max", 1, &payload_max);
+	return value_number(v, "payload-max", 1, UINT64_MAX, &payload_max);
 }
 
 static void refuse(struct myr_conn *c, const char *why, const void *bytes, size_t n)
 {
-	myr_log(c, LOG_NOTICE, "no length: %s, in \"%.*s\"", why, n > 32 ? 32 : (int)n, (const char *)bytes);
+	char text[REPR_BYTES_MAX(32)];
+
+	repr_bytes(text, sizeof text, bytes, n > 32 ? 32 : n);
+	myr_log(c, LOG_NOTICE, "no length: %s, in %s", why, text);
 	myr_close(c);
 }
 

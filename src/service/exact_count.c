@@ -13,6 +13,7 @@
 
 #include "service/exact.h"
 #include "service/screen.h"
+#include "service/repr.h"
 #include "service/services.h"
 
 #define PREFIX_MAX 64
@@ -69,7 +70,10 @@ static size_t data_received(struct myr_conn *c, const void *data, size_t all)
 	if (k->length == 0) {
 		space = memchr(bytes, ' ', n);
 		if (!prefix_add(k, bytes, space ? (size_t)(space - bytes) : n) || (space && !prefix_value(k, &k->length))) {
-			myr_log(c, LOG_NOTICE, "no length: \"%.*s\"", n > 32 ? 32 : (int)n, bytes);
+			char text[REPR_BYTES_MAX(32)];
+
+			repr_bytes(text, sizeof text, bytes, n > 32 ? 32 : n);
+			myr_log(c, LOG_NOTICE, "no length: %s", text);
 			myr_close(c);
 			return all;
 		}

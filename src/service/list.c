@@ -37,8 +37,8 @@ static int build(struct myr_server *v, void **arg)
 	uint64_t items, bytes;
 	int err;
 
-	if ((err = value_switch(v, "one", &one)) < 0 || (err = value_number(v, "items-max", 1, &items)) < 0 ||
-	    (err = value_number(v, "bytes-max", 1, &bytes)) < 0)
+	if ((err = value_switch(v, "one", &one)) < 0 || (err = value_number(v, "items-max", 1, UINT64_MAX, &items)) < 0 ||
+	    (err = value_number(v, "bytes-max", 1, UINT64_MAX, &bytes)) < 0)
 		return err;
 	err = store_open(&store, v, what, &(struct store_limits){ .items = items, .bytes = bytes });
 	if (err == 0)

@@ -34,11 +34,8 @@ static int build(struct myr_server *v, void **arg)
 	int err;
 
 	(void)arg;
-	if ((err = value_switch(v, "inline", &in_handler)) < 0 || (err = value_number(v, "max", 2, &most)) < 0)
-		return err;
-	if (most > N_MOST)
-		most = N_MOST;
-	return 0;
+	err = value_switch(v, "inline", &in_handler);
+	return err < 0 ? err : value_number(v, "max", 2, N_MOST, &most);
 }
 
 /* The odd primes up to limit: how many. */

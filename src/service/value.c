@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <limits.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <syslog.h>
@@ -59,12 +60,15 @@ int value_ms(struct myr_server *v, const char *name, int *out)
 	return 0;
 }
 
-int value_number(struct myr_server *v, const char *name, uint64_t least, uint64_t *out)
+int value_number(struct myr_server *v, const char *name, uint64_t least, uint64_t most, uint64_t *out)
 {
 	const char *text = myr_app_value(v, name);
+	char right[120], upto[40] = "";
 
-	if (value_parse(text, sizes, out) < 0 || *out < least)
-		return value_wrong(name, text, least > 0 ? "a number above 0, say 1000, 64k or 16M" :
-		                   "a number, say 1000, 64k or 16M");
-	return 0;
+	if (value_parse(text, sizes, out) == 0 && *out >= least && *out <= most)
+		return 0;
+	if (most != UINT64_MAX)
+		snprintf(upto, sizeof upto, " to %" PRIu64, most);
+	snprintf(right, sizeof right, "a number from %" PRIu64 "%s, say 1000, 64k or 16M", least, upto);
+	return value_wrong(name, text, right);
 }

@@ -63,7 +63,7 @@ def test_other_lines_and_pieces_of_lines(typed, engine):
 @pytest.mark.parametrize("workers", SEVERAL, ids=["one", "threads", "processes"])
 def test_the_end_of_the_input_stops_nothing(typed, engine, workers):
     server = typed("-e", engine, *workers)
-    type_(server, b"EXIT")                      # without its newline it is no line
+    type_(server, b"EXI")
     server.process.stdin.close()
     server.process.stdin = None
     assert server.ask(b"still here") == b"still here"
@@ -72,6 +72,16 @@ def test_the_end_of_the_input_stops_nothing(typed, engine, workers):
         assert server.ask(b"x") == b"x"
     assert cpu(server) - before < 100           # clock ticks: it does not spin
     assert server.stop()[0] == 0
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("workers", SEVERAL, ids=["one", "threads", "processes"])
+def test_the_last_line_may_lack_its_end(typed, engine, workers):
+    server = typed("-e", engine, *workers)
+    type_(server, b"EXIT")
+    server.process.stdin.close()
+    server.process.stdin = None
+    assert server.wait() == 0
 
 
 def cpu(server):

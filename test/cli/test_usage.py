@@ -49,6 +49,12 @@ COMMANDS = ["serve", "connect", "multi", "send", "engines", "services"]
     (["connect", "unix:/nowhere/echo.sock"], 1, "cannot connect to unix:/nowhere/echo.sock: no such file"),
     (["engines", "epoll"], 2, '"epoll" is not expected here'),
     (["services", "--all"], 2, 'unknown option "--all"'),
+    (["help", "serve", "echo"], 2, '"echo" is not expected after "serve"'),
+    (["version", "2"], 2, '"2" is not expected'),
+    (["connect", "0"], 2, "port 0 is nobody's"),
+    (["a\x1b[31mb"], 2, r'unknown command "a\x1b[31mb"'),
+    (["run", "a\nb.c"], 1, r"a\nb.c"),
+    (["serve", "x" * 5000], 2, 'xxx"   (myriad serve --list shows all)'),
 ], ids=lambda v: " ".join(v) if isinstance(v, list) else None)
 def test_mistakes(args, status, said):
     got, out, err = run(*args)
@@ -231,3 +237,21 @@ def test_engines_work_or_give_a_reason():
     for row in rows[1:]:
         assert re.search(" (yes|no)$", row), row
     assert len(reasons) == sum(row.endswith(" no") for row in rows)
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="no /dev/full")
+@pytest.mark.parametrize("args", [["services"], ["engines"], ["help"], ["version"], ["serve", "--help"],
+                                  ["serve", "echo", "--print-config"]], ids=" ".join)
+def test_output_that_cannot_be_written_is_no_success(args):
+    with open("/dev/full", "w") as full:
+        done = subprocess.run([MYRIAD, *args], stdout=full, stderr=subprocess.PIPE, text=True)
+    assert done.returncode == 1
+    assert done.stderr == f"myriad {args[0]}: cannot write to standard output: no space left on device\n"
+
+
+@pytest.mark.parametrize("name, args", [("MYRIAD_CHECK", ["send", "1", "-m", "x"]), ("MYRIAD_MESSAGE", ["multi", "1"]),
+                                        ("MYRIAD_LIST", ["serve", "ecko"])])
+def test_what_is_about_one_call_is_not_taken_from_the_environment(name, args):
+    """MYRIAD_CHECK=1, meant for send, made serve serve nothing."""
+    assert run(*args, env={name: "1"}) == run(*args)
+    assert f"[{name}]" not in run(args[0], "--help")[1]
