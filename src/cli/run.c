@@ -58,7 +58,7 @@ static const struct command command = {
 	.more = HOST_HELP
 		"SIGHUP: with -D, a new process takes over, as by myriad reload.  SIGUSR1: open the log anew.\n"
 		"APP is one file: a .c is compiled by $CC or cc, others that it needs it can #include.\n"
-		"As root, nobody else may be able to write APP or its folder.\n"
+		"As root, nobody else may be able to write APP or any folder that leads to it.\n"
 		"`myriad run APP --help` begins with what APP says of itself.  `myriad new NAME` writes one.\n",
 	.help_for = run_help_for,
 };
