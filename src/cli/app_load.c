@@ -17,6 +17,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -109,6 +110,7 @@ static _Noreturn void trial_child(const char *path, int report)
 {
 	int null = open("/dev/null", O_WRONLY | O_CLOEXEC);
 
+	prctl(PR_SET_PDEATHSIG, SIGKILL);       /* what waits while it is loaded does not outlive us */
 	if (null >= 0)
 		dup2(null, STDOUT_FILENO);      /* what it prints while it is loaded is printed once */
 	dlopen(path, RTLD_NOW | RTLD_LOCAL);

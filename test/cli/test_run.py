@@ -7,8 +7,8 @@ import socket
 import subprocess
 
 import pytest
-from conftest import MYRIAD, TOP
-from launching import BUILD, ENGINES, INCLUDE, TALK, TALK_APP, ask, folder, needs_root  # noqa: F401
+from conftest import DEADLINE, MYRIAD, TOP
+from launching import BUILD, ENGINES, INCLUDE, TALK, TALK_APP, ask, folder, needs_root, until  # noqa: F401
 
 SANITIZED = "build-asan" in MYRIAD or "build-tsan" in MYRIAD
 
@@ -172,6 +172,44 @@ def test_nothing_is_left_of_the_compilation(folder):
     status, _, err = folder.myriad("run", "app.c", 0, env={"TMPDIR": "/nowhere"})
     assert status == 1
     assert "cannot make a temporary folder /nowhere/myriad-" in err
+
+
+def ended_early(folder, until_file, number, **env):
+    """Ended by a signal once this file is there: nothing is left, neither processes nor files; the exit status."""
+    (folder.path / "tmp").mkdir()
+    process = subprocess.Popen([MYRIAD, "run", "app.c", "0"], cwd=folder.path, stdin=subprocess.DEVNULL,
+                               env=folder.environment({"TMPDIR": str(folder.path / "tmp"), **env}))
+    until((folder.path / until_file).exists, until_file)
+    assert list((folder.path / "tmp").iterdir())
+    process.send_signal(number)
+    status = process.wait(DEADLINE)
+    folder.nothing_left()
+    assert not list((folder.path / "tmp").iterdir())
+    return status
+
+
+@pytest.mark.parametrize("number, status", [(signal.SIGTERM, -signal.SIGTERM), (signal.SIGHUP, -signal.SIGHUP),
+                                            (signal.SIGQUIT, -signal.SIGQUIT), (signal.SIGINT, 130)])
+def test_nothing_is_left_when_it_is_ended_during_the_compilation(folder, number, status):
+    """The compiler's own children end, too: they would finish the object."""
+    folder.write("app.c", TALK_APP)
+    folder.write("cc.sh", """#!/bin/sh
+while [ $# -gt 0 ]; do [ "$1" = -o ] && out=$2; shift; done
+: > "$out"
+(: > compiling; exec sleep 1000) &
+wait
+""", 0o755)
+    assert ended_early(folder, "compiling", number, CC="./cc.sh") == status
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_nothing_is_left_when_it_is_ended_while_it_loads(folder, number):
+    folder.write("app.c", TALK_APP + """
+#include <fcntl.h>
+#include <unistd.h>
+__attribute__((constructor)) static void wait_here(void) { close(creat("loading", 0600)); for (;;) pause(); }
+""")
+    assert ended_early(folder, "loading", number) == -number
 
 
 def test_no_compiler(folder):
