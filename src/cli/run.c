@@ -278,7 +278,8 @@ static int run_with(const struct opt_value *values, char **args, size_t args_n)
 	host_level(values);
 	if ((status = run_check_args(args, args_n)) != OPTS_GO_ON || (status = run_check(values)) != OPTS_GO_ON)
 		return status;
-	if (values[R_DAEMON].n && !values[H_CHECK].n && launch.got.from == 0)
+	status = owner_begin(&launch.owner);
+	if (status == OPTS_GO_ON && values[R_DAEMON].n && !values[H_CHECK].n && launch.got.from == 0)
 		status = daemon_begin(&launch.report);
 	return status == OPTS_GO_ON ? run_app(values, args, args_n) : status;
 }

@@ -431,8 +431,8 @@ def test_a_full_disk_does_not_stop_it(folder):
 
 # --- Rights ---------------------------------------------------------------------------------------
 
-def ids(pid):
-    text = open(f"/proc/{pid}/status").read()
+def ids(pid, status="status"):
+    text = open(f"/proc/{pid}/{status}").read()
     return {key: value.split() for key, value in re.findall(r"^(Uid|Gid|Groups|NoNewPrivs):[ \t]*(.*)$", text, re.M)}
 
 
@@ -539,6 +539,32 @@ def test_root_makes_a_log_where_its_owner_cannot(folder):
         assert folder.myriad("stop", "talk")[0] == 0
     assert (folder.path / "real" / "x.log").stat().st_uid == NOBODY
     assert folder.log("real/x.log").count("stopped: ") == 2
+
+
+THREAD = TALK + """
+#include <pthread.h>
+#include <unistd.h>
+static void *wait_here(void *p) { for (;;) pause(); return p; }
+static int begin(void) { pthread_t t; return -pthread_create(&t, NULL, wait_here, NULL); }
+"""
+
+
+@needs_root
+@pytest.mark.parametrize("begin", [
+    'static int build(struct myr_server *s, void **arg) { (void)s; (void)arg; return begin(); }\n'
+    'MYR_APP("talk", "a", &talk, "0", 0, build);',
+    '__attribute__((constructor)) static void load(void) { begin(); }\nMYR_APP("talk", "a", &talk, "0");',
+], ids=["build", "constructor"])
+def test_threads_of_the_application_give_up_their_rights_too(folder, begin):
+    folder.write("talk.c", THREAD + begin)
+    pid = folder.start("talk.c", 0, "--user", "nobody")
+    tasks = os.listdir(f"/proc/{pid}/task")
+    assert len(tasks) > 1
+    for task in tasks:
+        seen = ids(pid, f"task/{task}/status")
+        assert seen["Uid"] == [str(NOBODY)] * 4
+        assert set(seen["Gid"] + seen["Groups"]) == {str(NOBODY)}
+        assert seen["NoNewPrivs"] == ["1"]
 
 
 @needs_root
