@@ -39,14 +39,17 @@ struct writer {
 
 /* --- The writer ----------------------------------------------------------------------------------- */
 
-/* Without links, in any of its names.  Older kernels look at the last one only. */
+/* Without links, in any of its names.  Older kernels look at the last one only, which is too little to make a file
+ * that is then given away: its owner can do that itself. */
 static int open_plainly(const char *path, int flags)
 {
 	struct open_how how = { .flags = (unsigned)flags, .mode = flags & O_CREAT ? LOG_MODE : 0,
 	                        .resolve = RESOLVE_NO_SYMLINKS };
 	int fd = (int)syscall(SYS_openat2, AT_FDCWD, path, &how, sizeof how);
 
-	return fd < 0 && (errno == ENOSYS || errno == EPERM) ? open(path, flags | O_NOFOLLOW, LOG_MODE) : fd;
+	if (fd >= 0 || (flags & O_EXCL) || (errno != ENOSYS && errno != EPERM))
+		return fd;
+	return open(path, flags | O_NOFOLLOW, LOG_MODE);
 }
 
 /* A pipe or a terminal that takes nothing must not hold us up, and so the server: one is refused, the other

@@ -10,7 +10,7 @@ import subprocess
 import threading
 
 import pytest
-from conftest import MYRIAD, read_all
+from conftest import MYRIAD, read_all, without_openat2
 from launching import HOWS, NOBODY, TALK, TALK_APP, ask, connect, folder, needs_root, read_line, until  # noqa: F401
 
 how = pytest.mark.parametrize("how", HOWS, ids=" ".join)
@@ -488,9 +488,10 @@ TRAPS = {
 
 
 @needs_root
-@pytest.mark.parametrize("user", [["--user", "nobody"], []], ids=["nobody", "root"])
 @pytest.mark.parametrize("trap", TRAPS)
-def test_root_is_not_led_to_another_file_by_the_log(folder, trap, user):
+@pytest.mark.parametrize("user, kernel", [(["--user", "nobody"], None), ([], None), (["--user", "nobody"], without_openat2)],
+                         ids=["nobody", "root", "older kernel"])
+def test_root_is_not_led_to_another_file_by_the_log(folder, trap, user, kernel):
     log, victim = logs_of_nobody(folder)
     folder.write("talk.c", TALK_APP)
     TRAPS[trap](log, victim)
@@ -498,7 +499,7 @@ def test_root_is_not_led_to_another_file_by_the_log(folder, trap, user):
         os.chown(folder.path / "of_nobody", NOBODY, NOBODY, follow_symlinks=False)
     elif log.is_symlink():
         os.chown(log, NOBODY, NOBODY, follow_symlinks=False)
-    err = not_started(folder, "talk.c", 0, *user, "--log-file", "of_nobody/log/x.log")
+    err = not_started(folder, "talk.c", 0, *user, "--log-file", "of_nobody/log/x.log", preexec_fn=kernel)
     assert "cannot write the log file of_nobody/log/x.log: " in err
     assert victim.read_text() == "as it was"
     assert victim.stat().st_uid == 0
