@@ -222,6 +222,16 @@ static bool writer_drain(struct writer *w)
 	return n < 0 && (errno == EAGAIN || errno == EINTR);
 }
 
+/* What the error's own text does not say. */
+static const char *writer_why(int err)
+{
+	if (err == -ENXIO)
+		return "it is neither a file nor a terminal, and could hold up the server";
+	if (geteuid() == 0 && (err == -ELOOP || err == -EMLINK))
+		return "it is a link, or a link leads there, and root follows none that others may have made";
+	return NULL;
+}
+
 static void writer_reopen(struct writer *w)
 {
 	char text[256];
@@ -233,7 +243,7 @@ static void writer_reopen(struct writer *w)
 	fd = writer_open(w->path);
 	if (fd < 0) {
 		snprintf(text, sizeof text, "error: cannot open the log anew, this one goes on: %s",
-		         fd == -ENXIO ? "it is not a file" : myr_strerror(fd));
+		         writer_why(fd) ? writer_why(fd) : myr_strerror(fd));
 		writer_line(w, text, strlen(text));
 		return;
 	}
@@ -357,9 +367,8 @@ static int logfile_result(struct logfile *l, int from)
 	if (file >= 0)
 		return 0;
 	waitpid(l->writer, NULL, 0);
-	if (file == -ENXIO)
-		say_error(COMMAND, "%s is neither a file nor a terminal: what a pipe does not take would hold up the server",
-		          l->path);
+	if (writer_why(file))
+		say_error(COMMAND, "%s: %s", l->path, writer_why(file));
 	return file;
 }
 

@@ -378,12 +378,12 @@ def test_a_pipe_is_no_log_file(folder, read):
     folder.write("talk.c", TALK_APP)
     os.mkfifo(folder.path / "pipe")
     reader = os.open(folder.path / "pipe", os.O_RDONLY | os.O_NONBLOCK) if read else None
-    assert "/pipe is neither a file nor a terminal" in not_started(folder, "talk.c", 0, "--log-file", "pipe")
+    assert "/pipe: it is neither a file nor a terminal" in not_started(folder, "talk.c", 0, "--log-file", "pipe")
     pid = folder.start("talk.c", 0)
     os.rename(folder.path / "talk.log", folder.path / "old")
     os.rename(folder.path / "pipe", folder.path / "talk.log")
     os.kill(pid, signal.SIGUSR1)
-    folder.logged("error: cannot open the log anew, this one goes on: it is not a file", "old")
+    folder.logged("error: cannot open the log anew, this one goes on: it is neither a file", "old")
     ask(folder.says("listen")[0], "log hello")
     folder.logged("hello", "old")
     assert folder.myriad("stop", "--now", "talk")[0] == 0
@@ -501,6 +501,7 @@ def test_root_is_not_led_to_another_file_by_the_log(folder, trap, user, kernel):
         os.chown(log, NOBODY, NOBODY, follow_symlinks=False)
     err = not_started(folder, "talk.c", 0, *user, "--log-file", "of_nobody/log/x.log", preexec_fn=kernel)
     assert "cannot write the log file of_nobody/log/x.log: " in err
+    assert ("root follows none that others may have made" in err) == (user == [])
     assert victim.read_text() == "as it was"
     assert victim.stat().st_uid == 0
     assert sorted(p.name for p in victim.parent.rglob("*") if p.is_file()) == ["victim"]
