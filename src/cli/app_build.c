@@ -3,7 +3,10 @@
  * app_build.c - the compiler, run on an application's source.
  *
  * The header is found from where the program is: ../include, in the tree as well as installed.  No library
- * is linked: the program that loads the application has it. */
+ * is linked: the program that loads the application has it.
+ *
+ * Who ends us in the meantime ends the compiler, and nothing is left of it: until app_build_remove() signals
+ * are caught.  The compiler has a session of its own, so that one signal reaches all of its processes. */
 #include "cli/app_build.h"
 
 #include <errno.h>
@@ -68,18 +71,74 @@ static int build_no_compiler(const char *compiler, int err)
 	return EXIT_FAILED;
 }
 
-/* As system(3): Ctrl-C ends the compiler, and we tidy up behind it. */
-static int build_wait(pid_t pid, const char *compiler, const char *source)
-{
-	int status;
+/* --- What ends us --------------------------------------------------------------------------------- */
 
-	while (waitpid(pid, &status, 0) < 0)
-		if (errno != EINTR)
-			return EXIT_FAILED;
+static const int ends[] = { SIGINT, SIGTERM, SIGHUP, SIGQUIT };
+#define ENDS_N (sizeof ends / sizeof *ends)
+
+static struct {
+	struct app_build *build;        /* NULL: signals are not ours */
+	pid_t us, compiler;             /* compiler 0: it does not run */
+	volatile sig_atomic_t come;     /* while it did */
+	struct sigaction before[ENDS_N];
+} catching;
+
+static void build_unlink(const struct app_build *b)
+{
+	unlink(b->object);
+	rmdir(b->dir);
+}
+
+/* A child that tries to load has this handler, too. */
+static void build_signal(int sig)
+{
+	int saved = errno;
+
+	if (catching.compiler > 0 && getpid() == catching.us) {
+		catching.come = sig;
+		kill(-catching.compiler, sig);
+	} else {
+		if (getpid() == catching.us)
+			build_unlink(catching.build);
+		signal(sig, SIG_DFL);
+		raise(sig);             /* when this handler returns */
+	}
+	errno = saved;
+}
+
+static void build_catch(struct app_build *b)
+{
+	struct sigaction ours = { .sa_handler = build_signal };
+
+	catching.build = b;
+	catching.us = getpid();
+	catching.come = 0;
+	sigfillset(&ours.sa_mask);
+	for (size_t i = 0; i < ENDS_N; i++) {
+		sigaction(ends[i], NULL, &catching.before[i]);
+		if (catching.before[i].sa_handler != SIG_IGN)
+			sigaction(ends[i], &ours, NULL);
+	}
+}
+
+static void build_let_go(void)
+{
+	struct sigaction now;
+
+	for (size_t i = 0; catching.build && i < ENDS_N; i++)
+		if (sigaction(ends[i], NULL, &now) == 0 && now.sa_handler == build_signal)
+			sigaction(ends[i], &catching.before[i], NULL);
+	catching.build = NULL;
+}
+
+/* --- The compiler runs ---------------------------------------------------------------------------- */
+
+static int build_judge(int status, const char *compiler, const char *source)
+{
+	if (catching.come == SIGINT)
+		return EXIT_INTERRUPTED;
 	if (WIFEXITED(status) && WEXITSTATUS(status) == 0)
 		return OPTS_GO_ON;
-	if (WIFSIGNALED(status) && WTERMSIG(status) == SIGINT)
-		return EXIT_INTERRUPTED;
 	if (WIFSIGNALED(status))
 		say_error(COMMAND, "%s is not compiled: %s was killed by signal %d (%s)", source, compiler,
 		          WTERMSIG(status), strsignal(WTERMSIG(status)));
@@ -88,26 +147,53 @@ static int build_wait(pid_t pid, const char *compiler, const char *source)
 	return EXIT_FAILED;
 }
 
-static int build_run(struct words *w, const char *source)
+/* Its number is not given to another before it has been forgotten here. */
+static int build_wait(pid_t pid, const char *compiler, const char *source)
 {
-	struct sigaction ignore = { .sa_handler = SIG_IGN }, before;
+	siginfo_t ended;
+	int status;
+
+	while (waitid(P_PID, (id_t)pid, &ended, WEXITED | WNOWAIT) < 0 && errno == EINTR)
+		;
+	catching.compiler = 0;
+	if (catching.come)
+		kill(-pid, SIGKILL);            /* what it has left behind */
+	while (waitpid(pid, &status, 0) < 0)
+		if (errno != EINTR)
+			return EXIT_FAILED;
+	return build_judge(status, compiler, source);
+}
+
+/* No signal comes between its start and our knowing whom to tell of it. */
+static int build_spawn(pid_t *pid, struct words *w)
+{
 	posix_spawnattr_t attr;
-	sigset_t defaults;
-	int err, status;
-	pid_t pid;
+	sigset_t defaults, all, before;
+	int err;
 
 	sigemptyset(&defaults);
 	sigaddset(&defaults, SIGINT);
 	sigaddset(&defaults, SIGPIPE);
+	sigfillset(&all);
+	sigprocmask(SIG_SETMASK, &all, &before);
 	posix_spawnattr_init(&attr);
-	posix_spawnattr_setflags(&attr, POSIX_SPAWN_SETSIGDEF);
+	posix_spawnattr_setflags(&attr, POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSID);
 	posix_spawnattr_setsigdefault(&attr, &defaults);
-	sigaction(SIGINT, &ignore, &before);
-	err = posix_spawnp(&pid, w->word[0], NULL, &attr, w->word, environ);
-	status = err ? build_no_compiler(w->word[0], err) : build_wait(pid, w->word[0], source);
-	sigaction(SIGINT, &before, NULL);
+	posix_spawnattr_setsigmask(&attr, &before);
+	err = posix_spawnp(pid, w->word[0], NULL, &attr, w->word, environ);
 	posix_spawnattr_destroy(&attr);
-	return status;
+	if (err == 0)
+		catching.compiler = *pid;
+	sigprocmask(SIG_SETMASK, &before, NULL);
+	return err;
+}
+
+static int build_run(struct words *w, const char *source)
+{
+	pid_t pid;
+	int err = build_spawn(&pid, w);
+
+	return err ? build_no_compiler(w->word[0], err) : build_wait(pid, w->word[0], source);
 }
 
 static int build_dir(struct app_build *b)
@@ -131,8 +217,10 @@ int app_build(struct app_build *b, const char *source, const char *cflags)
 	const char *cc = getenv("CC"), *more = getenv("CFLAGS");
 	char *compiler = strdup(cc && *cc ? cc : "cc"), *flags = NULL, include[PATH_MAX + 16];
 	struct words w = { .n = 0 };
-	int status = build_dir(b);
+	int status;
 
+	build_catch(b);
+	status = build_dir(b);
 	if (asprintf(&flags, "%s %s", more ? more : "", cflags ? cflags : "") < 0)
 		flags = NULL;
 	if (status != OPTS_GO_ON || !compiler || !flags) {
@@ -154,16 +242,17 @@ int app_build(struct app_build *b, const char *source, const char *cflags)
 out:
 	free(compiler);
 	free(flags);
-	if (status != OPTS_GO_ON)
+	if (status != OPTS_GO_ON || catching.come)
 		app_build_remove(b);
+	if (catching.come && catching.come != SIGINT)
+		raise(catching.come);           /* it ends us now as it would have then */
 	return status;
 }
 
 void app_build_remove(struct app_build *b)
 {
-	if (!b->dir[0])
-		return;
-	unlink(b->object);
-	rmdir(b->dir);
+	if (b->dir[0])
+		build_unlink(b);
+	build_let_go();
 	b->dir[0] = '\0';
 }

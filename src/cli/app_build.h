@@ -12,7 +12,8 @@ struct app_build {
 };
 
 /* $CC or cc, with <myriad.h> of this program, $CFLAGS and `cflags` (NULL: none).  What the compiler says
- * goes to standard error as it is.  Returns OPTS_GO_ON, or the exit status: the rest has been said. */
+ * goes to standard error as it is.  Returns OPTS_GO_ON, or the exit status: the rest has been said.  A signal
+ * that ends the process removes it, too. */
 int  app_build(struct app_build *, const char *source, const char *cflags);
 void app_build_remove(struct app_build *);
 

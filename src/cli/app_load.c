@@ -17,12 +17,14 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "cli/opts.h"
 #include "cli/say.h"
+#include "cli/trust.h"
 
 #define COMMAND  "myriad run"
 #define TRIAL_MS 30000
@@ -30,30 +32,50 @@
 
 /* --- Is it safe? ---------------------------------------------------------------------------------- */
 
-static int trust_look(const char *path, const char *what)
+static int trust_failed(const char *path)
+{
+	say_error(COMMAND, "cannot open %s: %s", path, myr_strerror(-errno));
+	return EXIT_FAILED;
+}
+
+static int trust_refuse(const char *path, const struct stat *st)
+{
+	const char *what = S_ISDIR(st->st_mode) ? "the folder " : S_ISLNK(st->st_mode) ? "the link " : "";
+
+	if (st->st_uid != 0) {
+		say_error(COMMAND, "%s%s belongs to another user (uid %d): as root, this would run what that user likes", what,
+		          path, (int)st->st_uid);
+		say_try("chown %sroot %s, or run it as that user", S_ISLNK(st->st_mode) ? "-h " : "", path);
+	} else {
+		say_error(COMMAND, "%s%s can be written by others (mode %04o): as root, this would run what they like", what,
+		          path, (unsigned)(st->st_mode & 07777));
+		say_try("chmod go-w %s", path);
+	}
+	return EXIT_FAILED;
+}
+
+/* What has passed is loaded by its name: nobody else can change what that is. */
+static int trust_as_root(const char *path)
+{
+	struct trust t;
+	int err = trust_path(&t, path);
+
+	if (err < 0) {
+		errno = -err;
+		return trust_failed(path);
+	}
+	if (err == 0 && !trust_is_others(&t.st))
+		return OPTS_GO_ON;
+	return trust_refuse(err == 0 && t.links == 0 ? path : t.at, &t.st);
+}
+
+static int trust_warn(const char *path, const char *what)
 {
 	struct stat st;
-	bool root = geteuid() == 0;
 
-	if (stat(path, &st) < 0) {
-		say_error(COMMAND, "cannot open %s: %s", path, myr_strerror(-errno));
-		return EXIT_FAILED;
-	}
-	if (S_ISDIR(st.st_mode) ? (st.st_mode & S_ISVTX) != 0 : false)
-		return OPTS_GO_ON;              /* sticky, as /tmp: nobody replaces another's file there */
-	if (root && st.st_uid != 0) {
-		say_error(COMMAND, "%s%s belongs to another user (uid %d): as root, this would run what that user likes", what,
-		          path, (int)st.st_uid);
-		say_try("chown root %s, or run it as that user", path);
-		return EXIT_FAILED;
-	}
-	if (root && (st.st_mode & 022)) {
-		say_error(COMMAND, "%s%s can be written by others (mode %04o): as root, this would run what they like", what,
-		          path, (unsigned)(st.st_mode & 07777));
-		say_try("chmod go-w %s", path);
-		return EXIT_FAILED;
-	}
-	if (st.st_mode & 002)
+	if (stat(path, &st) < 0)
+		return trust_failed(path);
+	if ((st.st_mode & 002) && !(S_ISDIR(st.st_mode) && (st.st_mode & S_ISVTX)))
 		say_more("warning: %s%s can be written by everybody (mode %04o)", what, path, (unsigned)(st.st_mode & 07777));
 	return OPTS_GO_ON;
 }
@@ -68,9 +90,11 @@ int app_trust(const char *path)
 		say_error(COMMAND, "%s is not a file", path);
 		return EXIT_FAILED;
 	}
+	if (geteuid() == 0)
+		return trust_as_root(path);
 	snprintf(copy, sizeof copy, "%s", path);
-	status = trust_look(path, "");
-	return status == OPTS_GO_ON ? trust_look(dirname(copy), "the folder ") : status;
+	status = trust_warn(path, "");
+	return status == OPTS_GO_ON ? trust_warn(dirname(copy), "the folder ") : status;
 }
 
 /* --- Does it load? -------------------------------------------------------------------------------- */
@@ -86,6 +110,7 @@ static _Noreturn void trial_child(const char *path, int report)
 {
 	int null = open("/dev/null", O_WRONLY | O_CLOEXEC);
 
+	prctl(PR_SET_PDEATHSIG, SIGKILL);       /* what waits while it is loaded does not outlive us */
 	if (null >= 0)
 		dup2(null, STDOUT_FILENO);      /* what it prints while it is loaded is printed once */
 	dlopen(path, RTLD_NOW | RTLD_LOCAL);

@@ -15,7 +15,8 @@ struct app_loaded {
 
 /* `shown` is what messages call it.  Returns OPTS_GO_ON, or the exit status: it has been said why. */
 int app_load(struct app_loaded *, const char *path, const char *shown);
-/* As root nobody else may be able to change what is loaded: the file and its folder.  As above. */
+/* As root nobody else may be able to change what is loaded: the file, and every folder and link that leads to
+ * it.  As above. */
 int app_trust(const char *path);
 
 #endif

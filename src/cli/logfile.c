@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/openat2.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -17,9 +18,12 @@
 
 #include "cli/say.h"
 #include "cli/text.h"
+#include "cli/trust.h"
 
+#define COMMAND    "myriad run"
 #define LINE_BYTES 4096                 /* longer ones are cut in pieces */
 #define END_MS     1000
+#define LOG_MODE   0640
 #define ORDER_STARTED 's'
 #define ORDER_REOPEN  'o'
 
@@ -35,11 +39,91 @@ struct writer {
 
 /* --- The writer ----------------------------------------------------------------------------------- */
 
+/* Without links, in any of its names.  Older kernels look at the last one only, which is too little to make a file
+ * that is then given away: its owner can do that itself. */
+static int open_plainly(const char *path, int flags)
+{
+	struct open_how how = { .flags = (unsigned)flags, .mode = flags & O_CREAT ? LOG_MODE : 0,
+	                        .resolve = RESOLVE_NO_SYMLINKS };
+	int fd = (int)syscall(SYS_openat2, AT_FDCWD, path, &how, sizeof how);
+
+	if (fd >= 0 || (flags & O_EXCL) || (errno != ENOSYS && errno != EPERM))
+		return fd;
+	return open(path, flags | O_NOFOLLOW, LOG_MODE);
+}
+
+/* A pipe or a terminal that takes nothing must not hold us up, and so the server: one is refused, the other
+ * loses lines.  Root may have been led to any file of the system, if others can put links there. */
+static int writer_try(const char *path, int flags, bool mistrust)
+{
+	struct stat st;
+	int fd, err = 0;
+
+	flags |= O_WRONLY | O_APPEND | O_CLOEXEC | O_NOCTTY | O_NONBLOCK;
+	fd = mistrust ? open_plainly(path, flags) : open(path, flags, LOG_MODE);
+	if (fd < 0)
+		return -errno;
+	if (fstat(fd, &st) < 0)
+		err = -errno;
+	else if (!S_ISREG(st.st_mode) && !S_ISCHR(st.st_mode))
+		err = -ENXIO;
+	else if (mistrust && st.st_nlink > 1)
+		err = -EMLINK;
+	if (err < 0)
+		close(fd);
+	return err < 0 ? err : fd;
+}
+
+/* Root, in a place where others can decide what a name is? */
+static bool writer_mistrusts(const char *path)
+{
+	struct trust t;
+	int err;
+
+	if (geteuid() != 0)
+		return false;
+	err = trust_path(&t, path);
+	return (err != 0 && err != -ENOENT) || t.shared;
+}
+
 static int writer_open(const char *path)
 {
-	int fd = open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY, 0640);
+	return writer_try(path, O_CREAT, writer_mistrusts(path));
+}
 
-	return fd < 0 ? -errno : fd;
+/* Before rights are given up: what only root can make or open.  Nothing is given away but what is new. */
+static int writer_make(const char *path, const struct owner *owner)
+{
+	bool mistrust = writer_mistrusts(path);
+	int fd = writer_try(path, O_CREAT | O_EXCL, mistrust);
+
+	if (fd < 0)
+		return fd == -EEXIST && !mistrust ? writer_try(path, 0, false) : fd;
+	if (fchown(fd, owner->uid, owner->gid) == 0)
+		return fd;
+	close(fd);
+	return -errno;
+}
+
+/* These are open, whatever they are; opened by name they would be somebody's file, or nothing.  -1: it is neither. */
+static int writer_standard(const char *path)
+{
+	return strcmp(path, "/dev/stderr") == 0 ? STDERR_FILENO : strcmp(path, "/dev/stdout") == 0 ? STDOUT_FILENO : -1;
+}
+
+/* Becomes the owner; the file's descriptor, or -errno. */
+static int writer_begin(const char *path, const struct owner *owner)
+{
+	int err, fd = writer_standard(path);
+
+	if (fd >= 0)
+		fd = fcntl(fd, F_DUPFD_CLOEXEC, 3);
+	else if (owner->wanted)
+		fd = writer_make(path, owner);
+	err = owner_become(owner);
+	if (err == 0 && fd < 0)
+		fd = writer_open(path);
+	return err < 0 ? err : fd;
 }
 
 static bool writer_put(int fd, const char *p, size_t n)
@@ -138,13 +222,28 @@ static bool writer_drain(struct writer *w)
 	return n < 0 && (errno == EAGAIN || errno == EINTR);
 }
 
+/* What the error's own text does not say. */
+static const char *writer_why(int err)
+{
+	if (err == -ENXIO)
+		return "it is neither a file nor a terminal, and could hold up the server";
+	if (geteuid() == 0 && (err == -ELOOP || err == -EMLINK))
+		return "it is a link, or a link leads there, and root follows none that others may have made";
+	return NULL;
+}
+
 static void writer_reopen(struct writer *w)
 {
 	char text[256];
-	int fd = writer_open(w->path);
+	struct stat st;
+	int fd;
 
+	if (writer_standard(w->path) >= 0 || (fstat(w->file, &st) == 0 && !S_ISREG(st.st_mode)))
+		return;                         /* nobody moves a terminal away */
+	fd = writer_open(w->path);
 	if (fd < 0) {
-		snprintf(text, sizeof text, "error: cannot open the log anew, this one goes on: %s", myr_strerror(fd));
+		snprintf(text, sizeof text, "error: cannot open the log anew, this one goes on: %s",
+		         writer_why(fd) ? writer_why(fd) : myr_strerror(fd));
 		writer_line(w, text, strlen(text));
 		return;
 	}
@@ -224,18 +323,20 @@ static void writer_keep(const int *keep, size_t n)
 	}
 }
 
-static _Noreturn void writer_live(struct writer *w, const struct owner *owner)
+static _Noreturn void writer_live(struct writer *w, const struct owner *owner, int result)
 {
-	const int keep[] = { w->file, w->pipe, w->control, w->terminal, w->report };
+	int keep[] = { -1, w->pipe, w->control, w->terminal, w->report };
 	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
 
 	writer_ignore_signals();
+	w->file = writer_begin(w->path, owner);
+	if (write(result, &w->file, sizeof w->file) < 0 || w->file < 0)
+		_exit(1);
 	for (int fd = 0; fd <= 2 && null >= 0; fd++)
 		dup2(null, fd);
+	keep[0] = w->file;
 	writer_keep(keep, sizeof keep / sizeof *keep);
 	fcntl(w->pipe, F_SETFL, fcntl(w->pipe, F_GETFL) | O_NONBLOCK);
-	if (owner_become(owner) < 0)
-		_exit(1);
 	writer_run(w);
 	_exit(0);
 }
@@ -254,35 +355,50 @@ int logfile_path(struct logfile *l, const char *path)
 	return n < 0 ? -errno : n >= (int)sizeof l->path ? -ENAMETOOLONG : 0;
 }
 
+/* How the writer's beginning went: 0 or -errno. */
+static int logfile_result(struct logfile *l, int from)
+{
+	int file = -EIO;
+	ssize_t n;
+
+	while ((n = read(from, &file, sizeof file)) < 0 && errno == EINTR)
+		;
+	close(from);
+	if (file >= 0)
+		return 0;
+	waitpid(l->writer, NULL, 0);
+	if (writer_why(file))
+		say_error(COMMAND, "%s: %s", l->path, writer_why(file));
+	return file;
+}
+
 int logfile_start(struct logfile *l, bool output, const struct owner *owner, int report, const char *says)
 {
 	struct writer w = { .path = l->path, .says = says, .report = report };
-	int lines[2], orders[2];
+	int lines[2], orders[2], result[2], err;
 
 	l->control = -1;
 	l->output = output;
-	w.file = writer_open(l->path);
-	if (w.file < 0)
-		return w.file;
-	if (owner->wanted && fchown(w.file, owner->uid, owner->gid) < 0)
-		return -errno;
 	w.terminal = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 3);
-	if (pipe2(lines, O_CLOEXEC) < 0 || pipe2(orders, O_CLOEXEC) < 0)
+	if (pipe2(lines, O_CLOEXEC) < 0 || pipe2(orders, O_CLOEXEC) < 0 || pipe2(result, O_CLOEXEC) < 0)
 		return -errno;
 	w.pipe = lines[0];
 	w.control = orders[0];
+	fflush(stdout);
 	l->writer = fork();
 	if (l->writer < 0)
 		return -errno;
 	if (l->writer == 0)
-		writer_live(&w, owner);
-	fflush(stdout);
+		writer_live(&w, owner, result[1]);
+	close(result[1]);
+	err = logfile_result(l, result[0]);
+	if (err < 0)
+		return err;
 	if (dup2(lines[1], STDERR_FILENO) < 0 || (output && dup2(lines[1], STDOUT_FILENO) < 0))
 		return -errno;
 	setvbuf(stdout, NULL, _IOLBF, 0);       /* lines, also of what a service prints */
 	fcntl(orders[1], F_SETFL, O_NONBLOCK);
 	l->control = orders[1];
-	close(w.file);
 	close(w.terminal);
 	close(lines[0]);
 	close(lines[1]);

@@ -26,7 +26,8 @@ struct logfile {
 int  logfile_path(struct logfile *, const char *path);   /* 0 or -errno */
 /* From now on 1 (if `output`) and 2 are the file's.  Until logfile_started() lines also go to what 2 was;
  * then `says` goes to `report` (-1: nowhere), which the writer closes.  The writer is `owner`, and so is a
- * file it makes.  0 or -errno. */
+ * file it makes; one that is there must be a file that the owner may write, or lie where root alone decides.
+ * No pipe: it could hold up the server.  0 or -errno. */
 int  logfile_start(struct logfile *, bool output, const struct owner *, int report, const char *says);
 void logfile_started(const struct logfile *);   /* [sig] */
 void logfile_reopen(const struct logfile *);    /* [sig] */

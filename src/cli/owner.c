@@ -95,6 +95,16 @@ static bool owner_can_go_back(const struct owner *o)
 	return o->uid != 0 && (setuid(0) == 0 || seteuid(0) == 0);
 }
 
+int owner_begin(const struct owner *o)
+{
+	if (!o->wanted || prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0)
+		return OPTS_GO_ON;
+	say_error(COMMAND, "cannot give up new rights: %s", myr_strerror(-errno));
+	return EXIT_FAILED;
+}
+
+/* NoNewPrivs is not among what libc sets for all threads (setuid and its like are): owner_begin() has set it, and
+ * this makes sure. */
 int owner_become(const struct owner *o)
 {
 	if (!o->wanted)
@@ -104,5 +114,5 @@ int owner_become(const struct owner *o)
 		return -errno;
 	if (owner_can_go_back(o))
 		return -EPERM;
-	return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 ? -errno : 0;
+	return prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0) == 1 ? 0 : -EPERM;
 }

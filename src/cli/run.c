@@ -59,7 +59,7 @@ static const struct command command = {
 	.more = HOST_HELP
 		"SIGHUP: with -D, a new process takes over, as by myriad reload.  SIGUSR1: open the log anew.\n"
 		"APP is one file: a .c is compiled by $CC or cc, others that it needs it can #include.\n"
-		"As root, nobody else may be able to write APP or its folder.\n"
+		"As root, nobody else may be able to write APP or any folder that leads to it.\n"
 		"`myriad run APP --help` begins with what APP says of itself.  `myriad new NAME` writes one.\n",
 	.help_for = run_help_for,
 };
@@ -295,7 +295,8 @@ static int run_with(const struct opt_value *values, char **args, size_t args_n)
 	host_level(values);
 	if ((status = run_check_args(args, args_n)) != OPTS_GO_ON || (status = run_check(values)) != OPTS_GO_ON)
 		return status;
-	if (values[R_DAEMON].n && !values[H_CHECK].n && launch.got.from == 0)
+	status = owner_begin(&launch.owner);
+	if (status == OPTS_GO_ON && values[R_DAEMON].n && !values[H_CHECK].n && launch.got.from == 0)
 		status = daemon_begin(&launch.report);
 	return status == OPTS_GO_ON ? run_app(values, args, args_n) : status;
 }

@@ -232,6 +232,27 @@ static int unix_is_stale(const struct sockaddr_un *u, socklen_t n, int type)
 	return err == ECONNREFUSED;
 }
 
+/* What the umask took away.  Who can write the folder may have put anything in the socket's place by now, a link
+ * or another name of somebody's socket: only what can be ours alone is changed. */
+static int unix_widen(const char *path, unsigned mode)
+{
+	char held[32];
+	struct stat st;
+	int err = 0, fd = open(path, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+
+	if (fd < 0)
+		return -errno;
+	snprintf(held, sizeof held, "/proc/self/fd/%d", fd);
+	if (fstat(fd, &st) < 0)
+		err = -errno;
+	else if (!S_ISSOCK(st.st_mode) || st.st_uid != geteuid() || st.st_nlink != 1)
+		err = -ESTALE;
+	else if ((st.st_mode & 0777) != mode && chmod(held, mode) < 0)
+		err = -errno;
+	sys_close(fd);
+	return err;
+}
+
 static int listen_unix(const struct endpoint *e, int backlog)
 {
 	struct sockaddr_un u;
@@ -249,8 +270,8 @@ static int listen_unix(const struct endpoint *e, int backlog)
 		if (unlink(u.sun_path) < 0 || sys_bind(fd, (struct sockaddr *)&u, n) < 0)
 			goto fail_errno;
 	}
-	if (e->mode != 0 && u.sun_path[0] != '\0' && chmod(u.sun_path, e->mode) < 0)
-		goto fail_errno;
+	if (e->mode != 0 && u.sun_path[0] != '\0' && (err = unix_widen(u.sun_path, e->mode)) < 0)
+		goto fail_fd;
 	if (!endpoint_is_datagram(e) && sys_listen(fd, backlog) < 0)
 		goto fail_errno;
 	return fd;
@@ -258,6 +279,9 @@ fail_errno:
 	err = -errno;
 fail_fd:
 	sys_close(fd);
+	if (err == -ESTALE)
+		return fail(err, "cannot listen on %s:%s: somebody has put another file in the socket's place: use a folder that "
+		            "nobody else can write", endpoint_is_datagram(e) ? "unixgram" : "unix", e->path);
 	return listen_failed(err, e);
 }
 

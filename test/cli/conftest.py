@@ -2,6 +2,7 @@
 """Running the command under test: servers that tell when they are ready, and everything has a deadline."""
 import contextlib
 import ctypes
+import errno
 import os
 import pathlib
 import pty
@@ -209,17 +210,27 @@ def peer(serve_one, clients=1, backlog=128, at_once=False):
         assert not thread.is_alive()
 
 
-def without_io_uring():
-    """As preexec_fn: a kernel that answers io_uring_setup with EPERM, as in most containers."""
-    setup, load, equal, give = 425, 0x20, 0x15, 0x06
-    allow, refuse = 0x7fff0000, 0x00050001
+def without_call(number, error):
+    """As preexec_fn: a kernel that answers this system call with an error."""
+    load, equal, give = 0x20, 0x15, 0x06
+    allow, refuse = 0x7fff0000, 0x00050000 | error
     program = b"".join(struct.pack("=HBBI", *step) for step in [
-        (load, 0, 0, 0), (equal, 0, 1, setup), (give, 0, 0, refuse), (give, 0, 0, allow)])
+        (load, 0, 0, 0), (equal, 0, 1, number), (give, 0, 0, refuse), (give, 0, 0, allow)])
     code = ctypes.create_string_buffer(program, len(program))
     filter_ = struct.pack("@HP", 4, ctypes.addressof(code))
     libc = ctypes.CDLL(None, use_errno=True)
     if libc.prctl(38, 1, 0, 0, 0) != 0 or libc.prctl(22, 2, filter_, 0, 0) != 0:
         os._exit(99)
+
+
+def without_io_uring():
+    """io_uring_setup gives EPERM, as in most containers."""
+    without_call(425, errno.EPERM)
+
+
+def without_openat2():
+    """As before Linux 5.6."""
+    without_call(437, errno.ENOSYS)
 
 
 def read_all(s):

@@ -10,7 +10,7 @@ import subprocess
 import threading
 
 import pytest
-from conftest import MYRIAD, read_all
+from conftest import MYRIAD, read_all, without_openat2
 from launching import HOWS, NOBODY, TALK, TALK_APP, ask, connect, folder, needs_root, read_line, until  # noqa: F401
 
 how = pytest.mark.parametrize("how", HOWS, ids=" ".join)
@@ -372,6 +372,54 @@ def test_a_log_that_cannot_be_opened_anew_goes_on(folder):
     (folder.path / "talk.log").rmdir()
 
 
+@pytest.mark.parametrize("read", [False, True], ids=["not read", "read"])
+def test_a_pipe_is_no_log_file(folder, read):
+    """It would wait for its reader, and the server for it."""
+    folder.write("talk.c", TALK_APP)
+    os.mkfifo(folder.path / "pipe")
+    reader = os.open(folder.path / "pipe", os.O_RDONLY | os.O_NONBLOCK) if read else None
+    assert "/pipe: it is neither a file nor a terminal" in not_started(folder, "talk.c", 0, "--log-file", "pipe")
+    pid = folder.start("talk.c", 0)
+    os.rename(folder.path / "talk.log", folder.path / "old")
+    os.rename(folder.path / "pipe", folder.path / "talk.log")
+    os.kill(pid, signal.SIGUSR1)
+    folder.logged("error: cannot open the log anew, this one goes on: it is neither a file", "old")
+    ask(folder.says("listen")[0], "log hello")
+    folder.logged("hello", "old")
+    assert folder.myriad("stop", "--now", "talk")[0] == 0
+    if read:
+        os.close(reader)
+
+
+@pytest.mark.parametrize("where", ["file", "pipe"])
+@pytest.mark.parametrize("user", [[], pytest.param(["--user", "nobody"], marks=needs_root)], ids=["us", "nobody"])
+def test_standard_error_as_the_log_file(folder, where, user):
+    """Whatever it is, and also after a request to open it anew."""
+    folder.write("talk.c", TALK_APP)
+    theirs, ours = os.pipe() if where == "pipe" else (None, os.open(folder.path / "err", os.O_RDWR | os.O_CREAT, 0o600))
+    done = subprocess.run([MYRIAD, "run", "-D", "talk.c", "0", "--log-file", "/dev/stderr", *user], cwd=folder.path,
+                          env=folder.environment(), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=ours,
+                          timeout=20)
+    os.close(ours)
+    assert done.returncode == 0
+    os.kill(folder.pid(), signal.SIGUSR1)
+    ask(folder.says("listen")[0], "log hello")
+    assert folder.myriad("stop", "talk")[0] == 0
+    if where == "pipe":
+        assert b"hello" in b"".join(iter(lambda: os.read(theirs, 65536), b""))
+        os.close(theirs)
+    else:
+        folder.logged("hello", "err")
+
+
+def test_no_file_at_all_as_the_log_file(folder):
+    folder.write("talk.c", TALK_APP)
+    pid = folder.start("talk.c", 0, "--log-file", "/dev/null")
+    os.kill(pid, signal.SIGUSR1)
+    assert ask(folder.says("listen")[0], "log hello") == "one: log hello\n"
+    assert folder.myriad("stop", "talk")[0] == 0
+
+
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs /dev/full")
 def test_a_full_disk_does_not_stop_it(folder):
     folder.write("talk.c", TALK_APP)
@@ -383,8 +431,8 @@ def test_a_full_disk_does_not_stop_it(folder):
 
 # --- Rights ---------------------------------------------------------------------------------------
 
-def ids(pid):
-    text = open(f"/proc/{pid}/status").read()
+def ids(pid, status="status"):
+    text = open(f"/proc/{pid}/{status}").read()
     return {key: value.split() for key, value in re.findall(r"^(Uid|Gid|Groups|NoNewPrivs):[ \t]*(.*)$", text, re.M)}
 
 
@@ -415,6 +463,110 @@ def test_rights_are_given_up_once_it_listens(folder, how):
     assert ids(int((folder.path / "run" / "talk.pid").read_text().split()[0]))["Uid"] == [str(NOBODY)] * 4
     assert folder.myriad("stop", "run/talk.pid")[0] == 0
     assert not (folder.path / "run" / "talk.pid").exists()
+
+
+def logs_of_nobody(folder):
+    """A folder in another user's hands, and a file of root's that this user would like to have."""
+    for name in "of_nobody", "of_nobody/log", "of_root":
+        (folder.path / name).mkdir()
+    for name in "of_nobody", "of_nobody/log":
+        os.chown(folder.path / name, NOBODY, NOBODY)
+    victim = folder.path / "of_root" / "victim"
+    victim.write_text("as it was")
+    victim.chmod(0o600)
+    return folder.path / "of_nobody" / "log", victim
+
+
+TRAPS = {
+    "link": lambda log, victim: (log / "x.log").symlink_to(victim),
+    "link to what is not there": lambda log, victim: (log / "x.log").symlink_to(victim.parent / "made"),
+    "hard link": lambda log, victim: os.link(victim, log / "x.log"),
+    "folder": lambda log, victim: (log.rmdir(), log.symlink_to(victim.parent)),
+    "folder's folder": lambda log, victim: (log.rmdir(), log.parent.rmdir(), log.parent.symlink_to(victim.parent),
+                                            (victim.parent / "log").mkdir()),
+}
+
+
+@needs_root
+@pytest.mark.parametrize("trap", TRAPS)
+@pytest.mark.parametrize("user, kernel", [(["--user", "nobody"], None), ([], None), (["--user", "nobody"], without_openat2)],
+                         ids=["nobody", "root", "older kernel"])
+def test_root_is_not_led_to_another_file_by_the_log(folder, trap, user, kernel):
+    log, victim = logs_of_nobody(folder)
+    folder.write("talk.c", TALK_APP)
+    TRAPS[trap](log, victim)
+    if trap == "folder's folder":
+        os.chown(folder.path / "of_nobody", NOBODY, NOBODY, follow_symlinks=False)
+    elif log.is_symlink():
+        os.chown(log, NOBODY, NOBODY, follow_symlinks=False)
+    err = not_started(folder, "talk.c", 0, *user, "--log-file", "of_nobody/log/x.log", preexec_fn=kernel)
+    assert "cannot write the log file of_nobody/log/x.log: " in err
+    assert ("root follows none that others may have made" in err) == (user == [])
+    assert victim.read_text() == "as it was"
+    assert victim.stat().st_uid == 0
+    assert sorted(p.name for p in victim.parent.rglob("*") if p.is_file()) == ["victim"]
+
+
+@needs_root
+@pytest.mark.parametrize("user", [["--user", "nobody"], []], ids=["nobody", "root"])
+def test_root_is_not_led_to_another_file_when_the_log_is_opened_anew(folder, user):
+    log, victim = logs_of_nobody(folder)
+    folder.write("talk.c", TALK_APP)
+    pid = folder.start("talk.c", 0, *user, "--log-file", "of_nobody/log/x.log")
+    os.rename(log / "x.log", log / "old")
+    (log / "x.log").symlink_to(victim)
+    os.kill(pid, signal.SIGUSR1)
+    folder.logged("error: cannot open the log anew, this one goes on: ", "of_nobody/log/old")
+    assert victim.read_text() == "as it was"
+
+
+@needs_root
+def test_the_owner_of_a_log_may_link_to_its_own(folder):
+    log, _ = logs_of_nobody(folder)
+    folder.write("talk.c", TALK_APP)
+    (log / "x.log").symlink_to("elsewhere")
+    folder.start("talk.c", 0, "--user", "nobody", "--log-file", "of_nobody/log/x.log")
+    folder.logged("ready ", "of_nobody/log/elsewhere")
+    assert (log / "elsewhere").stat().st_uid == NOBODY
+
+
+@needs_root
+def test_root_makes_a_log_where_its_owner_cannot(folder):
+    """And may have set links there itself."""
+    folder.write("talk.c", TALK_APP)
+    (folder.path / "real").mkdir(0o700)
+    (folder.path / "log").symlink_to("real")
+    for _ in range(2):
+        folder.start("talk.c", 0, "--user", "nobody", "--log-file", "log/x.log")
+        assert folder.myriad("stop", "talk")[0] == 0
+    assert (folder.path / "real" / "x.log").stat().st_uid == NOBODY
+    assert folder.log("real/x.log").count("stopped: ") == 2
+
+
+THREAD = TALK + """
+#include <pthread.h>
+#include <unistd.h>
+static void *wait_here(void *p) { for (;;) pause(); return p; }
+static int begin(void) { pthread_t t; return -pthread_create(&t, NULL, wait_here, NULL); }
+"""
+
+
+@needs_root
+@pytest.mark.parametrize("begin", [
+    'static int build(struct myr_server *s, void **arg) { (void)s; (void)arg; return begin(); }\n'
+    'MYR_APP("talk", "a", &talk, "0", 0, build);',
+    '__attribute__((constructor)) static void load(void) { begin(); }\nMYR_APP("talk", "a", &talk, "0");',
+], ids=["build", "constructor"])
+def test_threads_of_the_application_give_up_their_rights_too(folder, begin):
+    folder.write("talk.c", THREAD + begin)
+    pid = folder.start("talk.c", 0, "--user", "nobody")
+    tasks = os.listdir(f"/proc/{pid}/task")
+    assert len(tasks) > 1
+    for task in tasks:
+        seen = ids(pid, f"task/{task}/status")
+        assert seen["Uid"] == [str(NOBODY)] * 4
+        assert set(seen["Gid"] + seen["Groups"]) == {str(NOBODY)}
+        assert seen["NoNewPrivs"] == ["1"]
 
 
 @needs_root

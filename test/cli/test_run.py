@@ -7,8 +7,8 @@ import socket
 import subprocess
 
 import pytest
-from conftest import MYRIAD, TOP
-from launching import BUILD, ENGINES, INCLUDE, TALK, TALK_APP, ask, folder, needs_root  # noqa: F401
+from conftest import DEADLINE, MYRIAD, TOP
+from launching import BUILD, ENGINES, INCLUDE, TALK, TALK_APP, ask, folder, needs_root, until  # noqa: F401
 
 SANITIZED = "build-asan" in MYRIAD or "build-tsan" in MYRIAD
 
@@ -174,6 +174,44 @@ def test_nothing_is_left_of_the_compilation(folder):
     assert "cannot make a temporary folder /nowhere/myriad-" in err
 
 
+def ended_early(folder, until_file, number, **env):
+    """Ended by a signal once this file is there: nothing is left, neither processes nor files; the exit status."""
+    (folder.path / "tmp").mkdir()
+    process = subprocess.Popen([MYRIAD, "run", "app.c", "0"], cwd=folder.path, stdin=subprocess.DEVNULL,
+                               env=folder.environment({"TMPDIR": str(folder.path / "tmp"), **env}))
+    until((folder.path / until_file).exists, until_file)
+    assert list((folder.path / "tmp").iterdir())
+    process.send_signal(number)
+    status = process.wait(DEADLINE)
+    folder.nothing_left()
+    assert not list((folder.path / "tmp").iterdir())
+    return status
+
+
+@pytest.mark.parametrize("number, status", [(signal.SIGTERM, -signal.SIGTERM), (signal.SIGHUP, -signal.SIGHUP),
+                                            (signal.SIGQUIT, -signal.SIGQUIT), (signal.SIGINT, 130)])
+def test_nothing_is_left_when_it_is_ended_during_the_compilation(folder, number, status):
+    """The compiler's own children end, too: they would finish the object."""
+    folder.write("app.c", TALK_APP)
+    folder.write("cc.sh", """#!/bin/sh
+while [ $# -gt 0 ]; do [ "$1" = -o ] && out=$2; shift; done
+: > "$out"
+(: > compiling; exec sleep 1000) &
+wait
+""", 0o755)
+    assert ended_early(folder, "compiling", number, CC="./cc.sh") == status
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_nothing_is_left_when_it_is_ended_while_it_loads(folder, number):
+    folder.write("app.c", TALK_APP + """
+#include <fcntl.h>
+#include <unistd.h>
+__attribute__((constructor)) static void wait_here(void) { close(creat("loading", 0600)); for (;;) pause(); }
+""")
+    assert ended_early(folder, "loading", number) == -number
+
+
 def test_no_compiler(folder):
     folder.write("app.c", TALK_APP)
     status, _, err = folder.myriad("run", "app.c", 0, env={"CC": "no-such-cc"})
@@ -320,10 +358,52 @@ def test_root_does_not_run_what_others_can_write(folder, name):
     refused(folder, name, f"{name} belongs to another user (uid 65534)")
     os.chown(path, 0, 0)
     folder.path.chmod(0o777)
-    refused(folder, name, "the folder . can be written by others (mode 0777)")
+    refused(folder, name, f"the folder {folder.path} can be written by others (mode 0777)",
+            f"  try: chmod go-w {folder.path}")
     folder.path.chmod(0o1777)                   # as /tmp: nobody can replace another's file there
     assert folder.myriad("run", name, 0, "--check")[0] == 0
     folder.path.chmod(0o755)
+
+
+def way(folder):
+    """root/app.so leads over other/link.so to root/real.so; all of it is root's, until a test says otherwise."""
+    for name in "root", "other", "other/sub":
+        (folder.path / name).mkdir()
+    folder.object("real.so", TALK_APP)
+    os.rename(folder.path / "real.so", folder.path / "root" / "real.so")
+    (folder.path / "other" / "sub" / "real.so").write_bytes((folder.path / "root" / "real.so").read_bytes())
+    (folder.path / "root" / "app.so").symlink_to("../other/link.so")
+    (folder.path / "other" / "link.so").symlink_to(f"{folder.path}/other/./sub/../../root/real.so")
+
+
+@needs_root
+@pytest.mark.parametrize("app", ["root/app.so", "other/sub/real.so", "other/../root/real.so", "other/link.so"])
+def test_root_does_not_run_what_a_folder_further_up_or_a_link_leads_to(folder, app):
+    way(folder)
+    assert folder.myriad("run", app, 0, "--check") == (0, "ok\n", "")
+    os.chown(folder.path / "other", 65534, 0)
+    refused(folder, app, f"the folder {folder.path}/other belongs to another user (uid 65534)")
+    os.chown(folder.path / "other", 0, 0)
+    (folder.path / "other").chmod(0o775)
+    refused(folder, app, f"the folder {folder.path}/other can be written by others (mode 0775)")
+
+
+@needs_root
+def test_root_follows_no_link_of_others_in_a_folder_for_all(folder):
+    way(folder)
+    (folder.path / "other").chmod(0o1777)
+    assert folder.myriad("run", "root/app.so", 0, "--check") == (0, "ok\n", "")
+    os.chown(folder.path / "other" / "link.so", 65534, 0, follow_symlinks=False)
+    refused(folder, "root/app.so", f"the link {folder.path}/other/link.so belongs to another user (uid 65534)",
+            f"  try: chown -h root {folder.path}/other/link.so")
+    os.chown(folder.path / "other" / "link.so", 0, 0, follow_symlinks=False)
+    os.chown(folder.path / "other", 65534, 0)   # its owner may replace all in it
+    refused(folder, "root/app.so", f"the folder {folder.path}/other belongs to another user (uid 65534)")
+
+
+def test_links_without_end(folder):
+    (folder.path / "app.so").symlink_to("app.so")
+    refused(folder, "app.so", "cannot open app.so: too many levels of symbolic links")
 
 
 @needs_root

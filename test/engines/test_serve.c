@@ -2,6 +2,8 @@
  *
  * test_serve.c - servers under every engine, with workers of every kind: service, drain, cut, crash,
  * tells, limits, and nothing left over. */
+#include <sys/un.h>
+
 #include "base/sys.h"
 #include "serving.h"
 
@@ -928,6 +930,75 @@ static void test_a_unix_socket_is_removed(void **state)
 	assert_int_equal(rmdir(path), 0);
 }
 
+static struct { char dir[32], sock[64], victim[64]; bool socket, hard; } swap;
+
+/* As somebody who can write the folder and is quick. */
+static int swapping_bind(int fd, const struct sockaddr *a, socklen_t n)
+{
+	int ret = sys_direct.bind(fd, a, n);
+
+	unlink(swap.sock);
+	assert_int_equal(swap.hard ? link(swap.victim, swap.sock) : symlink(swap.victim, swap.sock), 0);
+	return ret;
+}
+
+static void make_victim(void)
+{
+	struct sockaddr_un a = { .sun_family = AF_UNIX };
+	int fd = swap.socket ? socket(AF_UNIX, SOCK_STREAM, 0) : open(swap.victim, O_CREAT | O_WRONLY, 0600);
+
+	strcpy(a.sun_path, swap.victim);
+	assert_true(fd >= 0);
+	if (swap.socket)
+		assert_int_equal(bind(fd, (struct sockaddr *)&a, sizeof a), 0);
+	assert_int_equal(chmod(swap.victim, 0600), 0);
+	close(fd);
+}
+
+static void try_swapped(const char *endpoint)
+{
+	struct stat st;
+
+	make_victim();
+	sys_table.bind = swapping_bind;
+	assert_int_equal(myr_listen(endpoint), -ESTALE);
+	sys_table.bind = sys_direct.bind;
+	assert_non_null(strstr(myr_reason(), "somebody has put another file in the socket's place"));
+	assert_int_equal(stat(swap.victim, &st), 0);
+	assert_int_equal(st.st_mode & 0777, 0600);
+	assert_int_equal(unlink(swap.victim), 0);
+	assert_int_equal(unlink(swap.sock), 0);
+}
+
+/* Or root would change any file's mode for who can write the folder. */
+static void test_the_mode_of_what_was_put_in_a_sockets_place_stays(void **state)
+{
+	char endpoint[96];
+	struct stat st;
+	mode_t before = umask(077);
+	int fd;
+
+	(void)state;
+	strcpy(swap.dir, "/tmp/myriad-serve-XXXXXX");
+	assert_non_null(mkdtemp(swap.dir));
+	snprintf(swap.sock, sizeof swap.sock, "%s/s", swap.dir);
+	snprintf(swap.victim, sizeof swap.victim, "%s/victim", swap.dir);
+	for (int i = 0; i < 8; i++) {
+		swap.socket = i & 1;
+		swap.hard = i & 2;
+		snprintf(endpoint, sizeof endpoint, "%s:%s,mode=0666", i & 4 ? "unixgram" : "unix", swap.sock);
+		try_swapped(endpoint);
+	}
+	fd = myr_listen(endpoint);
+	assert_true(fd >= 0);
+	assert_int_equal(stat(swap.sock, &st), 0);
+	assert_int_equal(st.st_mode & 0777, 0666);
+	close(fd);
+	unlink(swap.sock);
+	assert_int_equal(rmdir(swap.dir), 0);
+	umask(before);
+}
+
 /* --- What forked children see -------------------------------------------------------------------- */
 
 static int users_fd = -1;
@@ -1064,6 +1135,7 @@ int main(int argc, char **argv)
 		CASE(test_no_workers_to_be_had),
 		CASE(test_configurations_that_cannot_be),
 		CASE(test_a_unix_socket_is_removed),
+		CASE(test_the_mode_of_what_was_put_in_a_sockets_place_stays),
 		CASE(test_forked_children_keep_what_is_the_users),
 		CASE(test_the_same_seed_gives_the_same_run),
 	};
