@@ -144,6 +144,7 @@ static _Noreturn void will_be_done(const struct will *w)
 	signal(SIGHUP, SIG_IGN);
 	signal(SIGUSR1, SIG_IGN);
 	signal(SIGUSR2, SIG_IGN);
+	setpgid(0, 0);                          /* so that our parent can end all of us */
 	if (fchdir(w->home) == 0) {
 		sigemptyset(&none);
 		sigprocmask(SIG_SETMASK, &none, NULL);

@@ -607,6 +607,67 @@ def test_stop_while_a_reload_is_under_way(folder):
         assert folder.myriad("status", "talk")[0] == 1
 
 
+# Somebody waits for ever in start(), and says so.
+HANGS = START.replace("DO", 'if (write(2, "waiting\\n", 8) == 8) fopen("gate", "r"); return 0')
+
+
+def hanging_successor(folder, first):
+    """A reload is under way, and will be."""
+    if not (folder.path / "gate").exists():
+        os.mkfifo(folder.path / "gate")
+    folder.write("talk.c", HANGS)
+    os.kill(first, signal.SIGHUP)
+    folder.logged("waiting")
+
+
+@some
+def test_a_successor_that_hangs_does_not_keep_it_from_stopping(folder, how):
+    for now in [], ["--now"]:
+        folder.write("talk.c", TALK_APP)
+        first = folder.start("talk.c", 0, *how)
+        hanging_successor(folder, first)
+        assert folder.myriad("stop", "talk", *now, "--timeout", "15s") == (0, f"stopped talk, pid {first}\n", "")
+        folder.nothing_left()
+        assert not (folder.path / "talk.pid").exists()
+        (folder.path / "talk.log").unlink()
+
+
+# A minute and more have gone by as soon as there is a file "later".
+LATER = r"""
+#define _GNU_SOURCE
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+int clock_gettime(clockid_t id, struct timespec *t)
+{
+	long err = syscall(SYS_clock_gettime, id, t);
+
+	if (access("later", F_OK) == 0)
+		t->tv_sec += 70;
+	return (int)err;
+}
+"""
+
+
+@pytest.mark.skipif(SANITIZED, reason="the sanitizer wants to be loaded first")
+@some
+def test_a_successor_that_hangs_does_not_keep_others_from_succeeding(folder, how):
+    folder.object("clock.so", LATER)
+    folder.write("talk.c", TALK_APP)
+    first = folder.start("talk.c", 0, *how, env={"LD_PRELOAD": str(folder.path / "clock.so")})
+    hanging_successor(folder, first)
+    folder.write("talk.c", TALK_APP.replace('"one"', '"two"'))
+    os.kill(first, signal.SIGHUP)
+    folder.logged("reload: one is under way")   # it may take its time, but not all of it
+    folder.write("later", "")
+    status, out, err = folder.myriad("reload", "talk", "--timeout", "15s")
+    assert (status, err) == (0, ""), folder.log()
+    answered_anew(folder.says("listen")[0])
+    assert "failed=0000000\n" in (folder.path / "talk.pid").read_text()
+    assert folder.myriad("stop", "talk")[0] == 0
+    folder.nothing_left()
+
+
 def test_reload_after_the_folder_was_changed(folder):
     """APP is where the command was typed, not where the daemon works."""
     folder.write("talk.c", TALK_APP)
