@@ -161,7 +161,7 @@ static void launch_succeeded(void)
 	self.launch->log.handed = true;
 	self.reloads = false;
 	if (signals_stopping())
-		kill(self.successor, SIGTERM);  /* we were to stop: then so is it */
+		signals_pass_on(self.successor);        /* we were to stop: then so is it */
 	else
 		myr_server_hand_over(self.server);
 }
@@ -383,7 +383,7 @@ static void launch_call_off(struct launch *l)
 	sigprocmask(SIG_SETMASK, &all, NULL);
 	if (self.successor <= 0 || l->pidfile.owner == 0)
 		return;
-	kill(self.successor, SIGTERM);
+	signals_pass_on(self.successor);
 	if (!launch_has_left(self.successor)) {
 		if (launch_has_taken_over(self.successor)) {
 			l->pidfile.owner = 0;   /* it finishes what it has begun, by itself */

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
 """myriad run -D, stop, status, reload: start-up told by the parent, the lock, the log, rights, successors."""
+import ctypes
 import fcntl
 import os
 import re
@@ -16,6 +17,7 @@ from launching import HOWS, NOBODY, TALK, TALK_APP, ask, connect, folder, needs_
 how = pytest.mark.parametrize("how", HOWS, ids=" ".join)
 some = pytest.mark.parametrize("how", [h for h in HOWS if h in (["-e", "epoll"], ["-e", "epoll", "-w", "3", "--processes"],
                                                               ["-e", "fork"])], ids=" ".join)
+LIBC = ctypes.CDLL(None, use_errno=True)
 SANITIZED = "build-asan" in MYRIAD or "build-tsan" in MYRIAD
 
 
@@ -437,6 +439,12 @@ def test_only_root_may_become_another(folder):
     assert "--user needs root: only root may become another user" in err
 
 
+def has_obeyed(pid):
+    """It has taken its signals and sleeps again."""
+    text = open(f"/proc/{pid}/status").read()
+    return re.search(r"^State:\tS", text, re.M) and re.search(r"^ShdPnd:\t0+$", text, re.M)
+
+
 # --- Reload ---------------------------------------------------------------------------------------
 
 def answered_anew(address):
@@ -665,6 +673,76 @@ def test_a_successor_that_hangs_does_not_keep_others_from_succeeding(folder, how
     answered_anew(folder.says("listen")[0])
     assert "failed=0000000\n" in (folder.path / "talk.pid").read_text()
     assert folder.myriad("stop", "talk")[0] == 0
+    folder.nothing_left()
+
+
+# Before anybody is signalled the test is told, and its word is waited for.
+HESITATES = r"""
+#define _GNU_SOURCE
+#include <dlfcn.h>
+#include <fcntl.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+long syscall(long number, ...)
+{
+	long (*real)(long, long, long, long, long) = (long (*)(long, long, long, long, long))dlsym(RTLD_NEXT, "syscall");
+	static int met;
+	__builtin_va_list ap;
+	long a[4];
+
+	if (number == SYS_pidfd_send_signal && met++ == 0) {
+		open("there", O_WRONLY);
+		open("go", O_RDONLY);
+	}
+	__builtin_va_start(ap, number);
+	for (int i = 0; i < 4; i++)
+		a[i] = __builtin_va_arg(ap, long);
+	__builtin_va_end(ap);
+	return real(number, a[0], a[1], a[2], a[3]);
+}
+"""
+
+
+@pytest.mark.skipif(SANITIZED, reason="the sanitizer wants to be loaded first")
+@pytest.mark.parametrize("ended", [True, False], ids=["ended", "serves_its_last"])
+def test_stop_finds_who_took_over_in_the_meantime(folder, ended):
+    folder.object("hesitate.so", HESITATES)
+    folder.write("talk.c", TALK_APP)
+    first = folder.start("talk.c", 0)
+    for name in "there", "go":
+        os.mkfifo(folder.path / name)
+    with connect(folder.says("listen")[0]) as s:
+        s.sendall(b"x\n")
+        assert read_line(s) == "one: x\n"
+        if ended:
+            s.close()
+        stop = subprocess.Popen([MYRIAD, "stop", "talk"], cwd=folder.path, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                                env=folder.environment({"LD_PRELOAD": str(folder.path / "hesitate.so")}))
+        open(folder.path / "there").close()
+        assert folder.myriad("reload", "talk")[0] == 0
+        second = folder.pid()
+        assert second != first
+        if ended:
+            until(lambda: first not in folder.processes(), "the end of the first")
+        open(folder.path / "go", "w").close()
+        assert stop.communicate(timeout=20) == (b"stopped talk, pid %d\n" % second, b"")
+        assert stop.returncode == 0
+    folder.nothing_left()
+    assert not (folder.path / "talk.pid").exists()
+
+
+@pytest.mark.parametrize("passed_on", [[True, False], [False, True]], ids=str)
+def test_a_stop_that_a_predecessor_passes_on_and_a_user_repeats_does_not_cut(folder, passed_on):
+    folder.write("talk.c", TALK_APP)
+    pid = folder.start("talk.c", 0)
+    with connect(folder.says("listen")[0]) as s:
+        s.sendall(b"half\nhalf")
+        assert read_line(s) == "one: half\n"
+        for it in passed_on:
+            assert LIBC.sigqueue(pid, signal.SIGTERM, None) == 0 if it else os.kill(pid, signal.SIGTERM) is None
+            until(lambda: has_obeyed(pid), "its being taken")
+        s.sendall(b" done\n")
+        assert read_all(s) == b"one: half done\n"
     folder.nothing_left()
 
 
