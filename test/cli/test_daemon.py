@@ -807,6 +807,20 @@ def test_reload_of_datagram_endpoints(folder, how):
     assert not (folder.path / "here").exists()
 
 
+def test_the_compiler_of_a_reload_does_not_get_the_sockets(folder):
+    """It may leave somebody behind, who would keep them."""
+    folder.write("talk.c", TALK_APP)
+    folder.write("compiler", '#!/bin/sh\nls -l /proc/$$/fd > files\nexec cc "$@"\n', 0o755)
+    folder.start("talk.c", 0, "unix:sock", "udp:0", "-w", 2, env={"CC": "./compiler"})
+    for _ in range(2):
+        (folder.path / "files").unlink()
+        assert folder.myriad("reload", "talk")[0] == 0, folder.log()
+        files = (folder.path / "files").read_text()
+        assert "/dev/null" in files
+        assert "socket:" not in files and "talk.pid" not in files, files
+    assert ask(folder.says("listen")[0], "x") == "one: x\n"
+
+
 def test_an_environment_that_is_left_over_is_not_believed(folder):
     folder.write("talk.c", TALK_APP)
     folder.start("talk.c", 0, env={"MYRIAD_SUCCESSION": "from=1 lock=0 control=1\ntcp:127.0.0.1:0=2\n"})
