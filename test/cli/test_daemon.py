@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
 """myriad run -D, stop, status, reload: start-up told by the parent, the lock, the log, rights, successors."""
+import contextlib
 import ctypes
 import fcntl
 import os
@@ -209,21 +210,26 @@ def test_a_second_start_is_refused(folder):
     assert folder.myriad("stop", "talk")[0] == 0
 
 
+def race(folder):
+    """Two starts at once, and the end of the winner."""
+    racing = [subprocess.Popen([MYRIAD, "run", "-D", "talk.so", "0"], cwd=folder.path, env=folder.environment(),
+                               stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+              for _ in range(2)]
+    ends = [(p.communicate(timeout=20), p.returncode) for p in racing]
+    assert sorted(status for _, status in ends) == [0, 1], ends
+    winner = next(out for (out, _), status in ends if status == 0)
+    loser = next(err for (_, err), status in ends if status == 1)
+    pid = int(re.search(rb"pid (\d+)", winner)[1])
+    assert b"another myriad runs this application, pid %d " % pid in loser
+    assert folder.pid() == pid
+    assert folder.myriad("stop", "talk")[1] == f"stopped talk, pid {pid}\n"
+    assert not (folder.path / "talk.pid").exists()
+
+
 def test_of_two_starts_at_once_exactly_one_wins(folder):
     folder.object("talk.so", TALK_APP)
     for _ in range(20):
-        racing = [subprocess.Popen([MYRIAD, "run", "-D", "talk.so", "0"], cwd=folder.path, env=folder.environment(),
-                                   stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-                  for _ in range(2)]
-        ends = [(p.communicate(timeout=20), p.returncode) for p in racing]
-        assert sorted(status for _, status in ends) == [0, 1], ends
-        winner = next(out for (out, _), status in ends if status == 0)
-        loser = next(err for (_, err), status in ends if status == 1)
-        pid = int(re.search(rb"pid (\d+)", winner)[1])
-        assert b"another myriad runs this application, pid %d " % pid in loser
-        assert folder.pid() == pid
-        assert folder.myriad("stop", "talk")[1] == f"stopped talk, pid {pid}\n"
-        assert not (folder.path / "talk.pid").exists()
+        race(folder)
 
 
 @how
@@ -241,6 +247,45 @@ def test_after_a_kill_it_can_start_again(folder, how):
         assert folder.pid() == again != pid
         assert ask(folder.says("listen")[0], "x") == "one: x\n"
         assert folder.myriad("stop", "talk")[1] == f"stopped talk, pid {again}\n"
+
+
+@contextlib.contextmanager
+def locked_for_reading(path):
+    """By somebody who may do no more than read it."""
+    with open(path) as f:
+        fcntl.fcntl(f, 37, struct.pack("hhqqixxxx", fcntl.F_RDLCK, 0, 0, 0, 0))     # F_OFD_SETLK
+        yield
+
+
+def test_a_reader_cannot_keep_it_from_starting(folder):
+    folder.write("talk.c", TALK_APP)
+    os.kill(folder.start("talk.c", 0), signal.SIGKILL)
+    folder.nothing_left()
+    with locked_for_reading(folder.path / "talk.pid"):
+        assert folder.myriad("status", "talk")[1] == "talk does not run; its pid file was left by one that was killed\n"
+        assert "it does not run: nobody holds talk.pid" in folder.myriad("stop", "talk")[2]
+        pid = folder.start("talk.c", 0)
+        assert folder.pid() == pid
+        assert sorted(p.name for p in folder.path.iterdir()) == ["talk.c", "talk.log", "talk.pid"]
+        assert folder.myriad("stop", "talk") == (0, f"stopped talk, pid {pid}\n", "")
+
+
+def test_of_two_starts_at_once_exactly_one_wins_also_while_somebody_reads(folder):
+    folder.object("talk.so", TALK_APP)
+    for _ in range(10):
+        (folder.path / "talk.pid").write_text("1\nstart=1\n")
+        with locked_for_reading(folder.path / "talk.pid"):
+            race(folder)
+
+
+@needs_root
+def test_another_user_can_ask_whether_it_runs(folder):
+    folder.write("talk.c", TALK_APP)
+    pid = folder.start("talk.c", 0)
+    with contextlib.suppress(PermissionError):  # nobody may not enter the build folder
+        status, out, err = folder.myriad("status", "talk", user=NOBODY, group=NOBODY, extra_groups=[])
+        assert (status, err) == (0, "")
+        assert out.startswith(f"talk runs, pid {pid}, ")
 
 
 def test_a_number_in_a_file_is_not_believed(folder):
