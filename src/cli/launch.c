@@ -166,6 +166,14 @@ static void launch_succeeded(void)
 		myr_server_hand_over(self.server);
 }
 
+/* An application's threads may take our signals as well.  Only the main thread handles them, one at a time: what
+ * comes while it handles another waits. */
+static void launch_forward(int sig, siginfo_t info)
+{
+	info.si_code = SI_QUEUE;        /* one from the kernel cannot be handed on as such */
+	syscall(SYS_rt_tgsigqueueinfo, self.pid, self.pid, sig, &info);
+}
+
 static void launch_signal(int sig, siginfo_t *info, void *context)
 {
 	int saved = errno;
@@ -173,7 +181,9 @@ static void launch_signal(int sig, siginfo_t *info, void *context)
 	(void)context;
 	if (getpid() != self.pid)
 		return;
-	if (sig == SIGUSR1)
+	if (gettid() != self.pid)
+		launch_forward(sig, *info);
+	else if (sig == SIGUSR1)
 		logfile_reopen(&self.launch->log);
 	else if (sig == SIGHUP)
 		launch_reload();

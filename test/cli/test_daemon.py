@@ -852,6 +852,70 @@ def test_reload_of_datagram_endpoints(folder, how):
     assert not (folder.path / "here").exists()
 
 
+# An application's own thread takes signals, and the new process ends before its parent knows its number: the
+# parent's thread is held up in _Fork() until the other one has taken SIGCHLD.
+TAKES = r"""
+#define _GNU_SOURCE
+#include <dlfcn.h>
+#include <pthread.h>
+#include <sched.h>
+#include <stdatomic.h>
+#include <sys/wait.h>
+#include <unistd.h>
+static _Atomic unsigned taken, there;
+static void *take(void *arg)
+{
+	for (there = 1; ; taken++)
+		pause();
+	return arg;
+}
+void take_signals(void)
+{
+	pthread_t t;
+
+	pthread_create(&t, NULL, take, NULL);
+	while (!there)
+		sched_yield();
+}
+pid_t _Fork(void)
+{
+	unsigned before = taken;
+	pid_t pid = ((pid_t (*)(void))dlsym(RTLD_NEXT, "_Fork"))();
+	siginfo_t info;
+
+	if (pid <= 0 || !there || access("hurry", F_OK) != 0)
+		return pid;
+	waitid(P_PID, (id_t)pid, &info, WEXITED | WNOWAIT);
+	while (taken == before)
+		sched_yield();
+	return pid;
+}
+"""
+TAKING = TALK + r"""
+void take_signals(void);
+static int build(struct myr_server *server, void **arg) { (void)server; (void)arg; take_signals(); return 0; }
+MYR_APP("talk", "has a thread", &talk, "0", 0, build);
+"""
+
+
+@pytest.mark.skipif(SANITIZED, reason="the sanitizer wants to be loaded first")
+@some
+def test_a_reload_that_fails_at_once_is_noticed_whichever_thread_takes_the_signal(folder, how):
+    folder.object("takes.so", TAKES)
+    folder.write("talk.c", TAKING)
+    folder.start("talk.c", 0, *how, env={"LD_PRELOAD": str(folder.path / "takes.so")})
+    folder.write("hurry", "")
+    folder.write("talk.c", "int x = ;")
+    for _ in range(2):
+        status, out, err = folder.myriad("reload", "talk", "--timeout", "10s")
+        assert (status, out) == (1, "")
+        assert "the new talk did not start; the old one goes on" in err
+    (folder.path / "hurry").unlink()
+    folder.write("talk.c", TALK_APP.replace('"one"', '"two"'))
+    assert folder.myriad("reload", "talk", "--timeout", "10s")[0] == 0, folder.log()
+    answered_anew(folder.says("listen")[0])
+
+
 def test_the_compiler_of_a_reload_does_not_get_the_sockets(folder):
     """It may leave somebody behind, who would keep them."""
     folder.write("talk.c", TALK_APP)
