@@ -14,6 +14,7 @@
 void signals_catch(struct myr_server *, const char *interrupted);
 void signals_let_go(void);
 bool signals_stopping(void);            /* [sig] one of them has come */
-void signals_pass_on(pid_t successor);  /* [sig] it is to drain as well; told so by somebody else too, it still drains */
+/* [sig] It is to drain as well.  Told so once more by somebody else it still drains. */
+void signals_pass_on(pid_t successor);
 
 #endif
