@@ -6,6 +6,7 @@
  * says, and it must have the file open.  Then it is signalled through a pidfd, which cannot become another's. */
 #include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -211,25 +212,54 @@ static bool target_has_ended(const struct target *t, long long ms)
 
 /* --- The commands ---------------------------------------------------------------------------------- */
 
+static int stop_one(struct target *t, const char *name, long long until)
+{
+	int status = target_signal(t, t->values[T_NOW].n ? SIGQUIT : SIGTERM);
+
+	if (status != OPTS_GO_ON || target_has_ended(t, until - now_ms()))
+		return status;
+	say_error(t->command->name, "%s, pid %d, has not ended within %s: it finishes what was begun", name,
+	          (int)t->says.pid, t->values[T_TIMEOUT].text);
+	if (!t->values[T_NOW].n)
+		say_try("%s --now, to cut its connections", t->command->name);
+	return EXIT_FAILED;
+}
+
+/* It may have handed over just when it was to stop: then whoever took its file over is to stop as well.  As
+ * target_open(). */
+static int stop_find_successor(struct target *t, long long patience_ms)
+{
+	struct pidfile_says ended = t->says;
+	int found;
+
+	close(t->pidfd);
+	t->pidfd = -1;
+	found = target_find(t, patience_ms);
+	return t->says.dev == ended.dev && t->says.ino == ended.ino ? found : 0;       /* or it was started anew */
+}
+
 static int stop_do(struct target *t)
 {
-	int status = target_must_run(t, target_find(t, t->values[T_TIMEOUT].n));
+	long long timeout = t->values[T_TIMEOUT].n, until = now_ms() + timeout;
+	int file = open(t->path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);        /* while it is, ino is its own */
+	int found = target_find(t, timeout), status = target_must_run(t, found);
+	pid_t pid = 0;
 	char name[128];
 
-	if (status != OPTS_GO_ON ||
-	    (status = target_signal(t, t->values[T_NOW].n ? SIGQUIT : SIGTERM)) != OPTS_GO_ON)
-		return status;
 	target_name(t, name, sizeof name);
-	if (!target_has_ended(t, t->values[T_TIMEOUT].n)) {
-		say_error(t->command->name, "%s, pid %d, has not ended within %s: it finishes what was begun", name,
-		          (int)t->says.pid, t->values[T_TIMEOUT].text);
-		if (!t->values[T_NOW].n)
-			say_try("%s --now, to cut its connections", t->command->name);
-		return EXIT_FAILED;
+	while (status == OPTS_GO_ON && found == 1) {
+		pid = t->says.pid;
+		status = stop_one(t, name, until);
+		if (status == OPTS_GO_ON)
+			found = stop_find_successor(t, until - now_ms());
+		if (found < 0)
+			status = target_must_run(t, found);
 	}
-	if (!t->values[T_QUIET].n)
-		printf("stopped %s, pid %d\n", name, (int)t->says.pid);
-	return EXIT_DONE;
+	if (file >= 0)
+		close(file);
+	if (status == OPTS_GO_ON && !t->values[T_QUIET].n)
+		printf("stopped %s, pid %d\n", name, (int)pid);
+	return status == OPTS_GO_ON ? EXIT_DONE : status;
 }
 
 static int status_do(struct target *t)

@@ -8,12 +8,14 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -22,6 +24,8 @@
 #include "cli/signals.h"
 
 #define COMMAND "myriad run"
+#define SERVES_S  60                    /* a successor that does not serve by then may be replaced */
+#define LEAVES_MS 1000                  /* one that does not end by then is killed */
 
 static struct {
 	struct launch *launch;
@@ -32,6 +36,8 @@ static struct {
 	unsigned starts_all;
 	int (*inner_start)(struct myr_loop *, void *);
 	volatile pid_t successor;       /* 0: there is none */
+	time_t born;                    /* when it was executed, by the monotonic clock */
+	bool   again;                   /* another one in its place, once it has ended */
 } self;
 
 /* --- When all workers have started -------------------------------------------------------------------- */
@@ -82,6 +88,33 @@ static void launch_say(const char *text)
 	(void)!write(STDERR_FILENO, text, strlen(text));
 }
 
+static time_t launch_clock(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return now.tv_sec;
+}
+
+/* With all its children: a compiler, workers that are processes.  It has a group of its own. */
+static void launch_kill(pid_t successor)
+{
+	kill(-successor, SIGKILL);
+	kill(successor, SIGKILL);
+}
+
+/* It may take its time to start, but not all of it: who asks again then wants another. */
+static void launch_replace(void)
+{
+	if (launch_clock() - self.born < SERVES_S) {
+		launch_say("reload: one is under way\n");
+		return;
+	}
+	launch_say("reload: the new process has not served within a minute: another one in its place\n");
+	self.again = true;
+	launch_kill(self.successor);
+}
+
 static void launch_reload(void)
 {
 	pid_t pid;
@@ -89,10 +122,12 @@ static void launch_reload(void)
 	if (!self.reloads || signals_stopping())
 		return;
 	if (self.successor > 0) {
-		launch_say("reload: one is under way\n");
+		launch_replace();
 		return;
 	}
 	launch_say("reload: starting a new process\n");
+	self.again = false;
+	self.born = launch_clock();
 	pid = will_execute(&self.launch->will);
 	if (pid > 0) {
 		self.successor = pid;
@@ -111,6 +146,10 @@ static void launch_reap(void)
 	self.successor = 0;
 	if (self.launch->pidfile.owner == 0)
 		return;                         /* it had taken over */
+	if (self.again) {
+		launch_reload();
+		return;
+	}
 	launch_say("error: reload failed: the new process has ended; this one goes on\n");
 	pidfile_count_failed(&self.launch->pidfile);
 }
@@ -122,9 +161,17 @@ static void launch_succeeded(void)
 	self.launch->log.handed = true;
 	self.reloads = false;
 	if (signals_stopping())
-		kill(self.successor, SIGTERM);  /* we were to stop: then so is it */
+		signals_pass_on(self.successor);        /* we were to stop: then so is it */
 	else
 		myr_server_hand_over(self.server);
+}
+
+/* An application's threads may take our signals as well.  Only the main thread handles them, one at a time: what
+ * comes while it handles another waits. */
+static void launch_forward(int sig, siginfo_t info)
+{
+	info.si_code = SI_QUEUE;        /* one from the kernel cannot be handed on as such */
+	syscall(SYS_rt_tgsigqueueinfo, self.pid, self.pid, sig, &info);
 }
 
 static void launch_signal(int sig, siginfo_t *info, void *context)
@@ -134,7 +181,9 @@ static void launch_signal(int sig, siginfo_t *info, void *context)
 	(void)context;
 	if (getpid() != self.pid)
 		return;
-	if (sig == SIGUSR1)
+	if (gettid() != self.pid)
+		launch_forward(sig, *info);
+	else if (sig == SIGUSR1)
 		logfile_reopen(&self.launch->log);
 	else if (sig == SIGHUP)
 		launch_reload();
@@ -312,18 +361,48 @@ int launch_begin(struct launch *l)
 	return status;
 }
 
+static bool launch_has_left(pid_t successor)
+{
+	struct pollfd p = { .fd = (int)syscall(SYS_pidfd_open, successor, 0), .events = POLLIN };
+	bool left = poll(&p, 1, LEAVES_MS) > 0;
+
+	if (p.fd >= 0)
+		close(p.fd);
+	return left;
+}
+
+/* Its word may have come when no handler was to run any more. */
+static bool launch_has_taken_over(pid_t successor)
+{
+	const struct timespec now = { .tv_sec = 0 };
+	siginfo_t info;
+	sigset_t word;
+
+	sigemptyset(&word);
+	sigaddset(&word, SIGUSR2);
+	return sigtimedwait(&word, &info, &now) == SIGUSR2 && info.si_pid == successor;
+}
+
 /* A successor that has not taken over is not to any more.  No handler may come between: it would reap it, and
  * 0 is the number of all our children. */
-static void launch_call_off(const struct launch *l)
+static void launch_call_off(struct launch *l)
 {
 	sigset_t all;
 
 	sigfillset(&all);
 	sigprocmask(SIG_SETMASK, &all, NULL);
-	if (self.successor > 0 && l->pidfile.owner != 0) {
-		kill(self.successor, SIGTERM);
-		waitpid(self.successor, NULL, 0);
+	if (self.successor <= 0 || l->pidfile.owner == 0)
+		return;
+	signals_pass_on(self.successor);
+	if (!launch_has_left(self.successor)) {
+		if (launch_has_taken_over(self.successor)) {
+			l->pidfile.owner = 0;   /* it finishes what it has begun, by itself */
+			l->log.handed = true;
+			return;
+		}
+		launch_kill(self.successor);    /* it hangs in the application, say */
 	}
+	waitpid(self.successor, NULL, 0);
 }
 
 void launch_end(struct launch *l)

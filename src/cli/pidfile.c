@@ -43,9 +43,10 @@ static int pidfile_lock(int fd)
 	return fcntl(fd, F_OFD_SETLK, &all) == 0 ? 0 : errno == EACCES || errno == EAGAIN ? -EBUSY : -errno;
 }
 
+/* For writing: anybody who may read the file can lock it for reading, and that says nothing. */
 static bool pidfile_is_held(int fd)
 {
-	struct flock all = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
+	struct flock all = { .l_type = F_RDLCK, .l_whence = SEEK_SET };
 
 	return fcntl(fd, F_OFD_GETLK, &all) == 0 && all.l_type != F_UNLCK;
 }
@@ -72,7 +73,27 @@ static pid_t pidfile_holder(const char *path)
 	return 0;
 }
 
-int pidfile_take(struct pidfile *p, const char *path, pid_t *other)
+/* Those who want a file take turns, by a lock that nobody else can even ask for.  Where that cannot be had
+ * (-1) there are no turns. */
+static int pidfile_turn(const char *turn)
+{
+	struct flock all = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
+	struct stat st;
+	int fd;
+
+	while ((fd = open(turn, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NOCTTY, 0600)) >= 0) {
+		bool locked = fstat(fd, &st) == 0 && st.st_uid == geteuid() && fcntl(fd, F_OFD_SETLKW, &all) == 0;
+
+		if (locked && pidfile_is_at(fd, turn))
+			return fd;
+		close(fd);
+		if (!locked)
+			return -1;
+	}
+	return -1;
+}
+
+static int pidfile_take_now(struct pidfile *p, const char *path, pid_t *other)
 {
 	int err = -EBUSY;
 
@@ -89,6 +110,8 @@ int pidfile_take(struct pidfile *p, const char *path, pid_t *other)
 			pidfile_write(p);
 			return 0;
 		}
+		if (err == -EBUSY && !pidfile_is_held(fd) && pidfile_is_at(fd, path))
+			err = unlink(path) < 0 ? -errno : 0;    /* left over, and a stranger has locked it for reading */
 		close(fd);
 		if (err < 0 && err != -EBUSY)
 			return err;
@@ -96,6 +119,21 @@ int pidfile_take(struct pidfile *p, const char *path, pid_t *other)
 			return -EBUSY;
 	}
 	return -EBUSY;
+}
+
+int pidfile_take(struct pidfile *p, const char *path, pid_t *other)
+{
+	char turn[PATH_MAX + 8];
+	int fd, err;
+
+	snprintf(turn, sizeof turn, "%s.new", path);
+	fd = pidfile_turn(turn);
+	err = pidfile_take_now(p, path, other);
+	if (fd >= 0) {
+		unlink(turn);
+		close(fd);
+	}
+	return err;
 }
 
 void pidfile_inherit(struct pidfile *p, const char *path, int fd)

@@ -11,7 +11,10 @@
  *	name=lines              and more, each to the end of its line: since, log, listen (several), reload
  *
  * The lock belongs to the open file (fcntl, F_OFD_SETLK), so a process that replaces this one inherits it
- * without a moment between.  Forked children do not: in them the file is closed. */
+ * without a moment between.  Forked children do not: in them the file is closed.
+ *
+ * Everybody may read the file, and so lock it for reading; such a lock on one that was left over is nothing,
+ * and the file is replaced.  Those who do that take turns, for the moment by a file NAME.pid.new. */
 #ifndef CLI_PIDFILE_H
 #define CLI_PIDFILE_H
 

@@ -25,6 +25,13 @@ extern char **environ;
 
 /* --- What has been inherited ---------------------------------------------------------------------- */
 
+/* "tcp::7000=5,6": nobody whom we execute is to have 5 and 6; a compiler may leave somebody behind. */
+static void inheritance_keep(const char *entry)
+{
+	for (const char *p = strrchr(entry, '='); p; p = strchr(p + 1, ','))
+		fcntl(atoi(p + 1), F_SETFD, FD_CLOEXEC);
+}
+
 /* "from=7 lock=3 control=5\n", then a line for each listener. */
 void inheritance_take(struct inheritance *in)
 {
@@ -45,8 +52,10 @@ void inheritance_take(struct inheritance *in)
 	    from != (int)getppid())
 		return;                         /* left over from somebody who is not our parent */
 	in->from = from;
-	while (n < LISTENERS_MAX && (line = strtok_r(NULL, "\n", &save)))
+	while (n < LISTENERS_MAX && (line = strtok_r(NULL, "\n", &save))) {
 		listeners[n++] = line;
+		inheritance_keep(line);
+	}
 	in->listeners = listeners;
 	for (int *fd = (int[]){ in->lock, in->control, -1 }; *fd >= 0; fd++)
 		fcntl(*fd, F_SETFD, FD_CLOEXEC);
@@ -144,6 +153,7 @@ static _Noreturn void will_be_done(const struct will *w)
 	signal(SIGHUP, SIG_IGN);
 	signal(SIGUSR1, SIG_IGN);
 	signal(SIGUSR2, SIG_IGN);
+	setpgid(0, 0);                          /* so that our parent can end all of us */
 	if (fchdir(w->home) == 0) {
 		sigemptyset(&none);
 		sigprocmask(SIG_SETMASK, &none, NULL);

@@ -38,7 +38,7 @@ struct will {
 int  will_begin(struct will *, int argc, char **argv);
 /* Once it listens.  0 or -errno. */
 int  will_complete(struct will *, struct myr_server *, int lock, int control);
-/* [sig] The new process, or -errno. */
+/* [sig] The new process, which is a group of its own, or -errno. */
 pid_t will_execute(const struct will *);
 
 #endif

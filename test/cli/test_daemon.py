@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: MIT
 """myriad run -D, stop, status, reload: start-up told by the parent, the lock, the log, rights, successors."""
+import contextlib
+import ctypes
 import fcntl
 import os
 import re
@@ -16,6 +18,7 @@ from launching import HOWS, NOBODY, TALK, TALK_APP, ask, connect, folder, needs_
 how = pytest.mark.parametrize("how", HOWS, ids=" ".join)
 some = pytest.mark.parametrize("how", [h for h in HOWS if h in (["-e", "epoll"], ["-e", "epoll", "-w", "3", "--processes"],
                                                               ["-e", "fork"])], ids=" ".join)
+LIBC = ctypes.CDLL(None, use_errno=True)
 SANITIZED = "build-asan" in MYRIAD or "build-tsan" in MYRIAD
 
 
@@ -207,21 +210,26 @@ def test_a_second_start_is_refused(folder):
     assert folder.myriad("stop", "talk")[0] == 0
 
 
+def race(folder):
+    """Two starts at once, and the end of the winner."""
+    racing = [subprocess.Popen([MYRIAD, "run", "-D", "talk.so", "0"], cwd=folder.path, env=folder.environment(),
+                               stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+              for _ in range(2)]
+    ends = [(p.communicate(timeout=20), p.returncode) for p in racing]
+    assert sorted(status for _, status in ends) == [0, 1], ends
+    winner = next(out for (out, _), status in ends if status == 0)
+    loser = next(err for (_, err), status in ends if status == 1)
+    pid = int(re.search(rb"pid (\d+)", winner)[1])
+    assert b"another myriad runs this application, pid %d " % pid in loser
+    assert folder.pid() == pid
+    assert folder.myriad("stop", "talk")[1] == f"stopped talk, pid {pid}\n"
+    assert not (folder.path / "talk.pid").exists()
+
+
 def test_of_two_starts_at_once_exactly_one_wins(folder):
     folder.object("talk.so", TALK_APP)
     for _ in range(20):
-        racing = [subprocess.Popen([MYRIAD, "run", "-D", "talk.so", "0"], cwd=folder.path, env=folder.environment(),
-                                   stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-                  for _ in range(2)]
-        ends = [(p.communicate(timeout=20), p.returncode) for p in racing]
-        assert sorted(status for _, status in ends) == [0, 1], ends
-        winner = next(out for (out, _), status in ends if status == 0)
-        loser = next(err for (_, err), status in ends if status == 1)
-        pid = int(re.search(rb"pid (\d+)", winner)[1])
-        assert b"another myriad runs this application, pid %d " % pid in loser
-        assert folder.pid() == pid
-        assert folder.myriad("stop", "talk")[1] == f"stopped talk, pid {pid}\n"
-        assert not (folder.path / "talk.pid").exists()
+        race(folder)
 
 
 @how
@@ -239,6 +247,45 @@ def test_after_a_kill_it_can_start_again(folder, how):
         assert folder.pid() == again != pid
         assert ask(folder.says("listen")[0], "x") == "one: x\n"
         assert folder.myriad("stop", "talk")[1] == f"stopped talk, pid {again}\n"
+
+
+@contextlib.contextmanager
+def locked_for_reading(path):
+    """By somebody who may do no more than read it."""
+    with open(path) as f:
+        fcntl.fcntl(f, 37, struct.pack("hhqqixxxx", fcntl.F_RDLCK, 0, 0, 0, 0))     # F_OFD_SETLK
+        yield
+
+
+def test_a_reader_cannot_keep_it_from_starting(folder):
+    folder.write("talk.c", TALK_APP)
+    os.kill(folder.start("talk.c", 0), signal.SIGKILL)
+    folder.nothing_left()
+    with locked_for_reading(folder.path / "talk.pid"):
+        assert folder.myriad("status", "talk")[1] == "talk does not run; its pid file was left by one that was killed\n"
+        assert "it does not run: nobody holds talk.pid" in folder.myriad("stop", "talk")[2]
+        pid = folder.start("talk.c", 0)
+        assert folder.pid() == pid
+        assert sorted(p.name for p in folder.path.iterdir()) == ["talk.c", "talk.log", "talk.pid"]
+        assert folder.myriad("stop", "talk") == (0, f"stopped talk, pid {pid}\n", "")
+
+
+def test_of_two_starts_at_once_exactly_one_wins_also_while_somebody_reads(folder):
+    folder.object("talk.so", TALK_APP)
+    for _ in range(10):
+        (folder.path / "talk.pid").write_text("1\nstart=1\n")
+        with locked_for_reading(folder.path / "talk.pid"):
+            race(folder)
+
+
+@needs_root
+def test_another_user_can_ask_whether_it_runs(folder):
+    folder.write("talk.c", TALK_APP)
+    pid = folder.start("talk.c", 0)
+    with contextlib.suppress(PermissionError):  # nobody may not enter the build folder
+        status, out, err = folder.myriad("status", "talk", user=NOBODY, group=NOBODY, extra_groups=[])
+        assert (status, err) == (0, "")
+        assert out.startswith(f"talk runs, pid {pid}, ")
 
 
 def test_a_number_in_a_file_is_not_believed(folder):
@@ -589,6 +636,12 @@ def test_only_root_may_become_another(folder):
     assert "--user needs root: only root may become another user" in err
 
 
+def has_obeyed(pid):
+    """It has taken its signals and sleeps again."""
+    text = open(f"/proc/{pid}/status").read()
+    return re.search(r"^State:\tS", text, re.M) and re.search(r"^ShdPnd:\t0+$", text, re.M)
+
+
 # --- Reload ---------------------------------------------------------------------------------------
 
 def answered_anew(address):
@@ -759,6 +812,137 @@ def test_stop_while_a_reload_is_under_way(folder):
         assert folder.myriad("status", "talk")[0] == 1
 
 
+# Somebody waits for ever in start(), and says so.
+HANGS = START.replace("DO", 'if (write(2, "waiting\\n", 8) == 8) fopen("gate", "r"); return 0')
+
+
+def hanging_successor(folder, first):
+    """A reload is under way, and will be."""
+    if not (folder.path / "gate").exists():
+        os.mkfifo(folder.path / "gate")
+    folder.write("talk.c", HANGS)
+    os.kill(first, signal.SIGHUP)
+    folder.logged("waiting")
+
+
+@some
+def test_a_successor_that_hangs_does_not_keep_it_from_stopping(folder, how):
+    for now in [], ["--now"]:
+        folder.write("talk.c", TALK_APP)
+        first = folder.start("talk.c", 0, *how)
+        hanging_successor(folder, first)
+        assert folder.myriad("stop", "talk", *now, "--timeout", "15s") == (0, f"stopped talk, pid {first}\n", "")
+        folder.nothing_left()
+        assert not (folder.path / "talk.pid").exists()
+        (folder.path / "talk.log").unlink()
+
+
+# A minute and more have gone by as soon as there is a file "later".
+LATER = r"""
+#define _GNU_SOURCE
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+int clock_gettime(clockid_t id, struct timespec *t)
+{
+	long err = syscall(SYS_clock_gettime, id, t);
+
+	if (access("later", F_OK) == 0)
+		t->tv_sec += 70;
+	return (int)err;
+}
+"""
+
+
+@pytest.mark.skipif(SANITIZED, reason="the sanitizer wants to be loaded first")
+@some
+def test_a_successor_that_hangs_does_not_keep_others_from_succeeding(folder, how):
+    folder.object("clock.so", LATER)
+    folder.write("talk.c", TALK_APP)
+    first = folder.start("talk.c", 0, *how, env={"LD_PRELOAD": str(folder.path / "clock.so")})
+    hanging_successor(folder, first)
+    folder.write("talk.c", TALK_APP.replace('"one"', '"two"'))
+    os.kill(first, signal.SIGHUP)
+    folder.logged("reload: one is under way")   # it may take its time, but not all of it
+    folder.write("later", "")
+    status, out, err = folder.myriad("reload", "talk", "--timeout", "15s")
+    assert (status, err) == (0, ""), folder.log()
+    answered_anew(folder.says("listen")[0])
+    assert "failed=0000000\n" in (folder.path / "talk.pid").read_text()
+    assert folder.myriad("stop", "talk")[0] == 0
+    folder.nothing_left()
+
+
+# Before anybody is signalled the test is told, and its word is waited for.
+HESITATES = r"""
+#define _GNU_SOURCE
+#include <dlfcn.h>
+#include <fcntl.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+long syscall(long number, ...)
+{
+	long (*real)(long, long, long, long, long) = (long (*)(long, long, long, long, long))dlsym(RTLD_NEXT, "syscall");
+	static int met;
+	__builtin_va_list ap;
+	long a[4];
+
+	if (number == SYS_pidfd_send_signal && met++ == 0) {
+		open("there", O_WRONLY);
+		open("go", O_RDONLY);
+	}
+	__builtin_va_start(ap, number);
+	for (int i = 0; i < 4; i++)
+		a[i] = __builtin_va_arg(ap, long);
+	__builtin_va_end(ap);
+	return real(number, a[0], a[1], a[2], a[3]);
+}
+"""
+
+
+@pytest.mark.skipif(SANITIZED, reason="the sanitizer wants to be loaded first")
+@pytest.mark.parametrize("ended", [True, False], ids=["ended", "serves_its_last"])
+def test_stop_finds_who_took_over_in_the_meantime(folder, ended):
+    folder.object("hesitate.so", HESITATES)
+    folder.write("talk.c", TALK_APP)
+    first = folder.start("talk.c", 0)
+    for name in "there", "go":
+        os.mkfifo(folder.path / name)
+    with connect(folder.says("listen")[0]) as s:
+        s.sendall(b"x\n")
+        assert read_line(s) == "one: x\n"
+        if ended:
+            s.close()
+        stop = subprocess.Popen([MYRIAD, "stop", "talk"], cwd=folder.path, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                                env=folder.environment({"LD_PRELOAD": str(folder.path / "hesitate.so")}))
+        open(folder.path / "there").close()
+        assert folder.myriad("reload", "talk")[0] == 0
+        second = folder.pid()
+        assert second != first
+        if ended:
+            until(lambda: first not in folder.processes(), "the end of the first")
+        open(folder.path / "go", "w").close()
+        assert stop.communicate(timeout=20) == (b"stopped talk, pid %d\n" % second, b"")
+        assert stop.returncode == 0
+    folder.nothing_left()
+    assert not (folder.path / "talk.pid").exists()
+
+
+@pytest.mark.parametrize("passed_on", [[True, False], [False, True]], ids=str)
+def test_a_stop_that_a_predecessor_passes_on_and_a_user_repeats_does_not_cut(folder, passed_on):
+    folder.write("talk.c", TALK_APP)
+    pid = folder.start("talk.c", 0)
+    with connect(folder.says("listen")[0]) as s:
+        s.sendall(b"half\nhalf")
+        assert read_line(s) == "one: half\n"
+        for it in passed_on:
+            assert LIBC.sigqueue(pid, signal.SIGTERM, None) == 0 if it else os.kill(pid, signal.SIGTERM) is None
+            until(lambda: has_obeyed(pid), "its being taken")
+        s.sendall(b" done\n")
+        assert read_all(s) == b"one: half done\n"
+    folder.nothing_left()
+
+
 def test_reload_after_the_folder_was_changed(folder):
     """APP is where the command was typed, not where the daemon works."""
     folder.write("talk.c", TALK_APP)
@@ -818,6 +1002,84 @@ def test_reload_of_datagram_endpoints(folder, how):
     assert folder.myriad("stop", "talk")[0] == 0
     folder.nothing_left()
     assert not (folder.path / "here").exists()
+
+
+# An application's own thread takes signals, and the new process ends before its parent knows its number: the
+# parent's thread is held up in _Fork() until the other one has taken SIGCHLD.
+TAKES = r"""
+#define _GNU_SOURCE
+#include <dlfcn.h>
+#include <pthread.h>
+#include <sched.h>
+#include <stdatomic.h>
+#include <sys/wait.h>
+#include <unistd.h>
+static _Atomic unsigned taken, there;
+static void *take(void *arg)
+{
+	for (there = 1; ; taken++)
+		pause();
+	return arg;
+}
+void take_signals(void)
+{
+	pthread_t t;
+
+	pthread_create(&t, NULL, take, NULL);
+	while (!there)
+		sched_yield();
+}
+pid_t _Fork(void)
+{
+	unsigned before = taken;
+	pid_t pid = ((pid_t (*)(void))dlsym(RTLD_NEXT, "_Fork"))();
+	siginfo_t info;
+
+	if (pid <= 0 || !there || access("hurry", F_OK) != 0)
+		return pid;
+	waitid(P_PID, (id_t)pid, &info, WEXITED | WNOWAIT);
+	while (taken == before)
+		sched_yield();
+	return pid;
+}
+"""
+TAKING = TALK + r"""
+void take_signals(void);
+static int build(struct myr_server *server, void **arg) { (void)server; (void)arg; take_signals(); return 0; }
+MYR_APP("talk", "has a thread", &talk, "0", 0, build);
+"""
+
+
+@pytest.mark.skipif(SANITIZED, reason="the sanitizer wants to be loaded first")
+@some
+def test_a_reload_that_fails_at_once_is_noticed_whichever_thread_takes_the_signal(folder, how):
+    folder.object("takes.so", TAKES)
+    folder.write("talk.c", TAKING)
+    folder.start("talk.c", 0, *how, env={"LD_PRELOAD": str(folder.path / "takes.so")})
+    folder.write("hurry", "")
+    folder.write("talk.c", "int x = ;")
+    for _ in range(2):
+        status, out, err = folder.myriad("reload", "talk", "--timeout", "10s")
+        assert (status, out) == (1, "")
+        assert "the new talk did not start; the old one goes on" in err
+    (folder.path / "hurry").unlink()
+    folder.write("talk.c", TALK_APP.replace('"one"', '"two"'))
+    assert folder.myriad("reload", "talk", "--timeout", "10s")[0] == 0, folder.log()
+    answered_anew(folder.says("listen")[0])
+
+
+def test_the_compiler_of_a_reload_does_not_get_the_sockets(folder):
+    """It may leave somebody behind, who would keep them."""
+    folder.write("talk.c", TALK_APP)
+    folder.write("compiler", '#!/bin/sh\nls -l /proc/$$/fd > files\nexec cc "$@"\n', 0o755)
+    folder.start("talk.c", 0, "unix:sock", "udp:0", "-w", 2, env={"CC": "./compiler"})
+    for _ in range(2):
+        (folder.path / "files").unlink()
+        assert folder.myriad("reload", "talk")[0] == 0, folder.log()
+        files = (folder.path / "files").read_text()
+        assert "/dev/null" in files
+        assert "socket:" not in files and "talk.pid" not in files, files
+    assert ask(folder.says("listen")[0], "x") == "one: x\n"
 
 
 def test_an_environment_that_is_left_over_is_not_believed(folder):
