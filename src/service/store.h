@@ -17,6 +17,9 @@
  *          is its recovery.  An error means not acknowledged: with mem and sqlite nothing is kept, and with
  *          redis neither, but for -EREMOTEIO: the connection broke after the item was sent, so it may
  *          have been kept, once; it is never sent again.
+ *          Of a client that is gone (myr_error) it may not be known whether its last item was kept.
+ * Waiting  sqlite waits 5 s for another process that writes; then all that wait by then fail together.  A handler
+ *          that waits there may be idle to the library: idle_ms goes on.
  * Threads  One struct store serves all threads and processes.  The calls that take a connection are for its
  *          blocking handler: they wait, and nobody waits with them (mem does not wait at all). */
 #ifndef SERVICE_STORE_H

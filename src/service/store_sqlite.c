@@ -3,8 +3,11 @@
  * store_sqlite.c - the list in an SQLite database: kept when it is acknowledged, whatever happens then.
  *
  * A process has one handle for writing and one for reading, opened when they are first needed, so never
- * before a fork.  Each write waits for the disk; so whoever finds nobody writing takes along all that
- * waits by then, in one transaction, and the others find theirs done. */
+ * before a fork.  Each write waits for the disk, and for other processes that write; so writes queue, and one
+ * handler at a time has all that waits by then written, in one transaction, by a thread of the pool.
+ *
+ * At most two threads are taken: one writes, one stands by to write next.  A blocking handler can only wait for
+ * a thread or for the clock, so the others sleep, and look whether theirs is done. */
 #include <errno.h>
 #include <limits.h>
 #include <pthread.h>
@@ -14,13 +17,21 @@
 
 #include "service/sqlite_file.h"
 
-struct write {
-	const void *item;               /* NULL: clear */
-	size_t n;
+#define HELPERS 2                       /* who writes, and who stands by */
+#define BATCH_ITEMS 1000                /* of one transaction, at most ... */
+#define BATCH_BYTES (1u << 20)          /* ... or one item more than this */
+#define LOOK_MS 50                      /* the longest sleep between two looks */
+
+enum state { QUEUED, TAKEN, DONE, LEFT };       /* left: taken, and nobody waits for it any more */
+
+struct write {                          /* its handler's until it is left, then the writer's */
+	struct write *next, **at;       /* while it is queued: at is what points to it */
+	enum state state;
 	int    result;
-	bool   done;
+	bool   clear;
 	struct store_why why;
-	struct write *next;
+	size_t n;
+	unsigned char item[];
 };
 
 struct sqlite {
@@ -30,6 +41,7 @@ struct sqlite {
 	pthread_mutex_t lock;           /* of what follows */
 	pthread_cond_t  turn;           /* a write is done, or the writer is free */
 	bool   writing;                 /* somebody uses writer */
+	unsigned helpers;               /* handlers that have a thread, or soon will */
 	struct write *first, **end;     /* in the order in which they came */
 	struct sqlite_file writer;
 	pthread_mutex_t reading;        /* of reader */
@@ -47,6 +59,7 @@ static void begin_afresh(struct sqlite *s)
 	pthread_cond_init(&s->turn, NULL);
 	pthread_mutex_init(&s->reading, NULL);
 	s->writing = false;
+	s->helpers = 0;
 	s->first = NULL;
 	s->end = &s->first;
 	s->writer = s->reader = (struct sqlite_file){ 0 };
@@ -59,6 +72,57 @@ static void forked(void)
 		begin_afresh(s);
 }
 
+/* --- The queue, locked --------------------------------------------------------------------------------- */
+
+static void queue(struct sqlite *s, struct write *w)
+{
+	w->state = QUEUED;
+	w->next = NULL;
+	w->at = s->end;
+	*s->end = w;
+	s->end = &w->next;
+}
+
+static void unqueue(struct sqlite *s, struct write *w)
+{
+	*w->at = w->next;
+	if (w->next != NULL)
+		w->next->at = w->at;
+	else
+		s->end = w->at;
+	w->next = NULL;
+}
+
+/* The first of the queue, as many as one transaction has; all: everything. */
+static struct write *take(struct sqlite *s, bool all)
+{
+	struct write *first = NULL, **end = &first, *w;
+	size_t items = 0, bytes = 0;
+
+	while ((w = s->first) != NULL && (all || (items < BATCH_ITEMS && bytes < BATCH_BYTES))) {
+		unqueue(s, w);
+		w->state = TAKEN;
+		items++;
+		bytes += w->n;
+		*end = w;
+		end = &w->next;
+	}
+	return first;
+}
+
+static void finished(struct write *w, int err, const struct store_why *why)
+{
+	if (w->state == LEFT) {
+		free(w);
+		return;
+	}
+	if (err < 0) {
+		w->result = err;
+		w->why = *why;
+	}
+	w->state = DONE;
+}
+
 /* --- Writing ----------------------------------------------------------------------------------------- */
 
 static int apply(struct sqlite *s, struct write *w, struct sqlite_total *t, struct store_why *why)
@@ -67,7 +131,7 @@ static int apply(struct sqlite *s, struct write *w, struct sqlite_total *t, stru
 	int err;
 
 	w->result = 0;
-	if (w->item == NULL) {
+	if (w->clear) {
 		*t = (struct sqlite_total){ 0, 0, t->clears + 1, 0 };
 		return sqlite_file_run(&s->writer, SQL_DELETE, why);
 	}
@@ -81,17 +145,23 @@ static int apply(struct sqlite *s, struct write *w, struct sqlite_total *t, stru
 	return err;
 }
 
-static int transact(struct sqlite *s, struct write *all, struct store_why *why)
+/* Here it is that other processes are waited for. */
+static int begin(struct sqlite *s, struct store_why *why)
 {
-	struct sqlite_total t;
 	int err = sqlite_file_ready(&s->writer, s->path, why);
 
 	if (err == 0)
 		err = sqlite_file_run(&s->writer, SQL_BEGIN_WRITE, why);
-	if (err == -EBUSY)
-		return err;
-	if (err == 0)
-		err = sqlite_file_total(&s->writer, &t, why);
+	if (err < 0 && err != -EBUSY)
+		sqlite_file_close(&s->writer);
+	return err;
+}
+
+static int transact(struct sqlite *s, struct write *all, struct store_why *why)
+{
+	struct sqlite_total t;
+	int err = sqlite_file_total(&s->writer, &t, why);
+
 	for (struct write *w = all; w != NULL && err == 0; w = w->next)
 		err = apply(s, w, &t, why);
 	if (err == 0)
@@ -103,76 +173,150 @@ static int transact(struct sqlite *s, struct write *all, struct store_why *why)
 	return err;
 }
 
-static void write_all(struct sqlite *s, struct write *all)
+/* Locked, but while it works.  What is written is taken only once the file is ours: it is more by then, and if it
+ * does not become ours, all who waited for it are told at once. */
+static void write_batch(struct sqlite *s)
 {
 	struct store_why why = { "" };
-	int err = transact(s, all, &why);
+	struct write *all, *next;
+	int err;
 
-	if (err == 0)
-		return;
-	for (struct write *w = all; w != NULL; w = w->next) {
-		w->result = err;
-		w->why = why;
-	}
-}
-
-static void take_turn(struct sqlite *s)
-{
-	struct write *all = s->first, *next;
-
-	s->first = NULL;
-	s->end = &s->first;
-	s->writing = true;
 	pthread_mutex_unlock(&s->lock);
-	write_all(s, all);
+	err = begin(s, &why);
 	pthread_mutex_lock(&s->lock);
-	s->writing = false;
+	all = take(s, err < 0);
+	pthread_mutex_unlock(&s->lock);
+	if (err == 0)
+		err = transact(s, all, &why);
+	pthread_mutex_lock(&s->lock);
 	for (struct write *w = all; w != NULL; w = next) {
 		next = w->next;                 /* it is its owner's as soon as the lock is free */
-		w->done = true;
+		finished(w, err, &why);
 	}
-	pthread_cond_broadcast(&s->turn);
 }
 
 struct errand {                         /* what is done away from the handler's thread */
 	struct sqlite *s;
-	struct write write;
+	struct write *write;
 	struct reading *reading;
+	bool ran;
 };
 
+/* Ends when its own write is done, whatever else has come meanwhile: its client waits, too. */
 static int write_away(void *arg)
 {
 	struct errand *e = arg;
 	struct sqlite *s = e->s;
 
 	pthread_mutex_lock(&s->lock);
-	*s->end = &e->write;
-	s->end = &e->write.next;
-	while (!e->write.done && s->writing)
+	e->ran = true;
+	while (e->write->state != DONE && s->writing)
 		pthread_cond_wait(&s->turn, &s->lock);
-	if (!e->write.done)
-		take_turn(s);
+	if (e->write->state != DONE) {
+		s->writing = true;
+		while (e->write->state != DONE)
+			write_batch(s);
+		s->writing = false;
+	}
+	s->helpers--;
+	pthread_cond_broadcast(&s->turn);
 	pthread_mutex_unlock(&s->lock);
-	return e->write.result;
+	return 0;
 }
 
-static int write_one(struct store *s, struct myr_conn *c, const void *item, size_t n, struct store_why *why)
+/* --- Waiting for it ------------------------------------------------------------------------------------ */
+
+static enum state state_of(struct sqlite *s, const struct write *w)
 {
-	struct errand e = { .s = (struct sqlite *)s, .write = { .item = item, .n = n } };
+	enum state state;
+
+	pthread_mutex_lock(&s->lock);
+	state = w->state;
+	pthread_mutex_unlock(&s->lock);
+	return state;
+}
+
+/* Without a connection there is nothing but the caller's own thread. */
+static bool may_help(struct sqlite *s, const struct myr_conn *c, const struct write *w)
+{
+	bool may;
+
+	pthread_mutex_lock(&s->lock);
+	may = c == NULL || (w->state == QUEUED && s->helpers < HELPERS);
+	s->helpers += may;
+	pthread_mutex_unlock(&s->lock);
+	return may;
+}
+
+/* 0: look again. */
+static int help(struct sqlite *s, struct myr_conn *c, struct write *w)
+{
+	struct errand e = { .s = s, .write = w };
 	int err = store_away(c, write_away, &e);
 
-	*why = e.write.why;
+	if (e.ran)
+		return 0;
+	pthread_mutex_lock(&s->lock);
+	s->helpers--;                           /* somebody else helps, with the next look */
+	if (w->state != QUEUED)
+		err = 0;                        /* that helper has it */
+	pthread_mutex_unlock(&s->lock);
 	return err;
+}
+
+/* Until it is done, or an error: it cannot be waited for. */
+static int await(struct sqlite *s, struct myr_conn *c, struct write *w)
+{
+	int err = 0;
+
+	for (int ms = 1; err == 0 && state_of(s, w) != DONE; ms = ms < LOOK_MS ? ms + (ms + 1) / 2 : LOOK_MS)
+		err = may_help(s, c, w) ? help(s, c, w) : myr_sleep(c, ms);
+	return err;
+}
+
+/* What is not being written yet is taken back.  Of what is, a handler that cannot wait (its client is gone) will
+ * not know. */
+static int result_of(struct sqlite *s, struct write *w, int err, struct store_why *why)
+{
+	pthread_mutex_lock(&s->lock);
+	if (w->state == QUEUED)
+		unqueue(s, w);
+	if (w->state == DONE) {
+		err = w->result;
+		*why = w->why;
+	}
+	if (w->state == TAKEN)
+		w->state = LEFT;
+	else
+		free(w);
+	pthread_mutex_unlock(&s->lock);
+	return err;
+}
+
+static int write_one(struct sqlite *s, struct myr_conn *c, const void *item, size_t n, bool clear,
+                     struct store_why *why)
+{
+	struct write *w = malloc(sizeof *w + n);
+
+	if (w == NULL)
+		return -ENOMEM;
+	*w = (struct write){ .clear = clear, .n = n };
+	if (n > 0)
+		memcpy(w->item, item, n);
+	pthread_mutex_lock(&s->lock);
+	queue(s, w);
+	pthread_mutex_unlock(&s->lock);
+	return result_of(s, w, await(s, c, w), why);
 }
 
 static int sqlite_append(struct store *s, struct myr_conn *c, const void *item, size_t n, struct store_why *why)
 {
-	return write_one(s, c, item != NULL ? item : "", n, why);
+	return write_one((struct sqlite *)s, c, item, n, false, why);
 }
 
 static int sqlite_clear(struct store *s, struct myr_conn *c, struct store_why *why)
 {
-	return write_one(s, c, NULL, 0, why);
+	return write_one((struct sqlite *)s, c, NULL, 0, true, why);
 }
 
 /* --- Reading ------------------------------------------------------------------------------------------ */

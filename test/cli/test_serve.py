@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: MIT
 """myriad serve: readiness, every service, every engine, every kind of endpoint."""
+import contextlib
 import datetime
 import os
 import re
 import socket
+import sqlite3
 import struct
 import threading
 import time
@@ -197,6 +199,24 @@ def test_simulation_repeats(service, workers):
     assert re.fullmatch(r"sim: seed 42, 20 clients, [\d,]+ bytes sent, [\d,]+ bytes received, 0 failed, "
                         r"hash [0-9a-f]{16}, \d+ virtual ms", result)
     assert run(*repeat.removeprefix("repeat: myriad ").split()) == first
+
+
+@pytest.mark.parametrize("workers", [1, 3])
+def test_simulation_repeats_with_a_list_in_a_file(tmp_path, workers):
+    seen = []
+    for _ in range(2):
+        file = tmp_path / "list.db"
+        status, out, err = run("serve", "list", "-e", "sim:42", "--sim-clients", 100, "-w", workers,
+                               "--store", f"sqlite:{file}")
+        if "built without" in err:
+            pytest.skip("built without SQLite")
+        assert status == 0 and " 0 failed" in out
+        with contextlib.closing(sqlite3.connect(file)) as db:
+            assert db.execute("SELECT items = (SELECT count(*) FROM list) FROM total").fetchone() == (1,)
+            seen.append((out, db.execute("SELECT item FROM list ORDER BY id").fetchall()))
+        file.unlink()
+    assert len(seen[0][1]) > 100                # so some waited for each other
+    assert seen[0] == seen[1]
 
 
 def test_simulations_differ_by_seed():

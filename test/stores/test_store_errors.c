@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT
  *
- * test_store_errors.c - addresses that are wrong, files that are none of ours, disks that are full, and servers
- * that only claim to be Redis: each ends in a clear error, and the server goes on. */
+ * test_store_errors.c - addresses that are wrong, files that are none of ours or locked, disks that are full, and
+ * servers that only claim to be Redis: each ends in a clear error, and the server goes on. */
 #include <arpa/inet.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -15,15 +16,18 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <cmocka.h>
 
+#include "service/sqlite_file.h"
 #include "stores/keeper.h"
 
-static struct keeper keeper;
+static struct keeper keeper, more[3];
 static char directory[64];
 static pid_t fake;
+static sqlite3 *locker;                 /* another program that writes to the same file */
 
 static int begin(void **state)
 {
@@ -39,6 +43,10 @@ static int end(void **state)
 
 	(void)state;
 	keeper_kill(&keeper);
+	for (unsigned i = 0; i < sizeof more / sizeof *more; i++)
+		keeper_kill(&more[i]);
+	sqlite3_close(locker);
+	locker = NULL;
 	if (fake > 0) {
 		kill(fake, SIGKILL);
 		waitpid(fake, NULL, 0);
@@ -169,6 +177,171 @@ static void test_what_does_not_fit_on_the_disk_is_not_acknowledged(void **state)
 	ask("+more", "error -28");
 }
 
+/* --- A file that another program writes to -------------------------------------------------------------------- */
+
+#define CLIENTS 12
+
+static const char *list_file(void)
+{
+	static char store[128];
+
+	snprintf(store, sizeof store, "sqlite:%s/list.db", directory);
+	return store;
+}
+
+static void lock(void)
+{
+	assert_int_equal(sqlite3_open(list_file() + 7, &locker), SQLITE_OK);
+	assert_int_equal(sqlite3_exec(locker, "BEGIN IMMEDIATE", NULL, NULL, NULL), SQLITE_OK);
+}
+
+static void unlock(void)
+{
+	assert_int_equal(sqlite3_exec(locker, "ROLLBACK", NULL, NULL, NULL), SQLITE_OK);
+}
+
+static int kept(const char *what)
+{
+	sqlite3_stmt *s;
+	int n;
+
+	assert_int_equal(sqlite3_prepare_v2(locker, what, -1, &s, NULL), SQLITE_OK);
+	assert_int_equal(sqlite3_step(s), SQLITE_ROW);
+	n = sqlite3_column_int(s, 0);
+	sqlite3_finalize(s);
+	return n;
+}
+
+/* A client that has asked for an item of n bytes to be kept, and does not wait for the reply yet. */
+static int ask_for(const struct keeper *k, size_t n)
+{
+	static char item[STORE_ITEM_MAX];
+	const struct timeval patience = { .tv_sec = 30 };
+	int fd = keeper_dial(k);
+
+	assert_true(fd >= 0);
+	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
+	memset(item, 'x', n);
+	assert_int_equal(send(fd, "+", 1, MSG_NOSIGNAL), 1);
+	assert_int_equal(send(fd, item, n, MSG_NOSIGNAL), n);
+	assert_int_equal(send(fd, "\n", 1, MSG_NOSIGNAL), 1);
+	return fd;
+}
+
+static void is_told(int fd, const char *expected)
+{
+	char reply[64];
+	size_t n = 0;
+
+	while (n + 1 < sizeof reply && recv(fd, reply + n, 1, 0) == 1 && reply[n] != '\n')
+		n++;
+	reply[n] = '\0';
+	assert_string_equal(reply, expected);
+	close(fd);
+}
+
+static void assert_silent(int fd)
+{
+	assert_int_equal(poll(&(struct pollfd){ .fd = fd, .events = POLLIN }, 1, 0), 0);
+}
+
+static void start_on_the_list(struct keeper *k, const char *engine, unsigned workers, enum myr_workers are)
+{
+	*k = (struct keeper){ .engine = engine, .workers = workers, .are = are, .store = list_file() };
+	keeper_start(k);
+}
+
+static void test_a_locked_file_answers_all_after_one_wait(void **state)
+{
+	struct keeper *of[] = { &keeper, &more[0], &more[1], &more[2] };
+	int fd[4][CLIENTS];
+	struct timespec from, to;
+
+	(void)state;
+	start_on_the_list(&keeper, "epoll", 1, MYR_THREADS);
+	start_on_the_list(&more[0], "thread", 1, MYR_THREADS);
+	start_on_the_list(&more[1], "fork", 1, MYR_PROCESSES);
+	start_on_the_list(&more[2], "epoll", 3, MYR_PROCESSES);
+	lock();
+	clock_gettime(CLOCK_MONOTONIC, &from);
+	for (int k = 0; k < 4; k++)
+		for (int i = 0; i < CLIENTS; i++)
+			fd[k][i] = ask_for(of[k], 1);
+	for (int k = 0; k < 4; k++)
+		for (int i = 0; i < CLIENTS; i++)
+			is_told(fd[k][i], "error -16");
+	clock_gettime(CLOCK_MONOTONIC, &to);
+	assert_true((to.tv_sec - from.tv_sec) * 1000 + (to.tv_nsec - from.tv_nsec) / 1000000 < 2 * SQLITE_BUSY_MS);
+	unlock();
+	for (int k = 0; k < 4; k++)
+		is_told(ask_for(of[k], 1), "Ack");
+	assert_int_equal(kept("SELECT count(*) FROM list"), 4);
+}
+
+static void test_a_locked_file_holds_up_nobody_who_reads(void **state)
+{
+	int fd[CLIENTS];
+
+	(void)state;
+	start_on_the_list(&keeper, "epoll", 1, MYR_THREADS);
+	lock();
+	for (int i = 0; i < CLIENTS; i++)
+		fd[i] = ask_for(&keeper, 1);
+	ask("LIST", ".");
+	for (int i = 0; i < CLIENTS; i++)
+		assert_silent(fd[i]);
+	unlock();
+	for (int i = 0; i < CLIENTS; i++)
+		is_told(fd[i], "Ack");
+	assert_int_equal(kept("SELECT items FROM total"), CLIENTS);
+}
+
+static void test_all_is_kept_when_more_waits_than_one_transaction_takes(void **state)
+{
+	enum { MANY = 40 };
+	int fd[MANY];
+
+	(void)state;
+	start_on_the_list(&keeper, "epoll", 1, MYR_THREADS);
+	lock();
+	for (int i = 0; i < MANY; i++)
+		fd[i] = ask_for(&keeper, STORE_ITEM_MAX - 1);
+	ask("LIST", ".");                       /* by then all of it has been read */
+	unlock();
+	for (int i = 0; i < MANY; i++)
+		is_told(fd[i], "Ack");
+	assert_int_equal(kept("SELECT items FROM total"), MANY);
+	assert_int_equal(kept("SELECT count(*) FROM list"), MANY);
+}
+
+/* Two have a thread that waits for them, as its result points to them: their items are kept. */
+static void test_what_a_client_asked_who_left_while_the_file_was_locked_is_taken_back(void **state)
+{
+	int fd[CLIENTS], late;
+
+	(void)state;
+	start_on_the_list(&keeper, "epoll", 1, MYR_THREADS);
+	lock();
+	for (int i = 0; i < CLIENTS; i++)
+		fd[i] = ask_for(&keeper, 1);
+	ask("LIST", ".");
+	for (int i = 1; i < CLIENTS; i += 2) {
+		setsockopt(fd[i], SOL_SOCKET, SO_LINGER, &(struct linger){ .l_onoff = 1 }, sizeof(struct linger));
+		close(fd[i]);
+	}
+	ask("LIST", ".");                       /* by then it has seen them go */
+	late = ask_for(&keeper, 1);
+	ask("LIST", ".");
+	unlock();
+	for (int i = 0; i < CLIENTS; i += 2)
+		is_told(fd[i], "Ack");
+	is_told(late, "Ack");
+	assert_in_range(kept("SELECT count(*) FROM list"), CLIENTS / 2 + 1, CLIENTS / 2 + 3);
+	assert_int_equal(kept("SELECT items FROM total"), kept("SELECT count(*) FROM list"));
+	keeper_drain(&keeper);
+	assert_int_equal(keeper_wait(&keeper), 0);
+}
+
 /* --- What only claims to be Redis ------------------------------------------------------------------------------ */
 
 static void fake_answers(int fd, const char *reply)
@@ -271,6 +444,10 @@ int main(void)
 		TEST(test_files_that_are_none_of_ours),
 		TEST(test_a_file_that_is_removed_is_not_written_to),
 		TEST(test_what_does_not_fit_on_the_disk_is_not_acknowledged),
+		TEST(test_a_locked_file_answers_all_after_one_wait),
+		TEST(test_a_locked_file_holds_up_nobody_who_reads),
+		TEST(test_all_is_kept_when_more_waits_than_one_transaction_takes),
+		TEST(test_what_a_client_asked_who_left_while_the_file_was_locked_is_taken_back),
 		TEST(test_replies_that_are_wrong),
 		TEST(test_replies_without_end),
 	};
