@@ -12,6 +12,7 @@
 
 #include "cli/banner.h"
 #include "cli/blame.h"
+#include "cli/crash.h"
 #include "cli/say.h"
 #include "cli/signals.h"
 #include "cli/stdin_exit.h"
@@ -301,7 +302,9 @@ static int host_run(struct host *h)
 
 	signals_catch(h->server, h->edition ? h->edition->interrupted : NULL);
 	host_ready(h);
+	crash_watch(h->command->name);
 	err = myr_server_run(h->server);
+	crash_done();
 	signals_let_go();
 	if (err < 0) {
 		say_error(h->command->name, "%s", myr_reason());

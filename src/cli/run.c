@@ -108,7 +108,8 @@ static int options_check(const struct myr_app *app, const struct opt_value *v, c
 		}
 	for (size_t i = 0; i < v->list_n; i++) {
 		if (!strchr(v->list[i], '=')) {
-			say_error(COMMAND, "-O %s: that is no NAME=VALUE", v->list[i]);
+			say_error(COMMAND, v->from == FROM_ENVIRONMENT ? "MYRIAD_OPTION: %s: that is no NAME=VALUE, and no value there "
+			          "has a blank" : "-O %s: that is no NAME=VALUE", v->list[i]);
 			return status;
 		}
 		if (!option_find(app, v->list[i]))

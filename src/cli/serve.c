@@ -18,7 +18,8 @@ enum { S_EXACT = H_COUNT, S_LIST, S_COUNT };
 
 static const struct opt own_table[S_COUNT - H_COUNT] = {
 	[S_EXACT - H_COUNT] = { .name = "seed-exact", .kind = OPT_MAYBE, .arg = "[=ID]", .word = "yes",
-		.about = "to the byte as a tutorial has it, say S0-P3: what it sends and what it prints", .group = "The services" },
+		.about = "to the byte as a tutorial has it, say S0-P3: what it sends and what it prints; `ready` "
+		         "is then on standard error", .group = "The services" },
 	[S_LIST - H_COUNT] = { .name = "list", .here_only = true, .kind = OPT_SWITCH, .about = "list the services" },
 };
 

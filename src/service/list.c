@@ -97,7 +97,7 @@ int list_send(struct myr_conn *c)
 
 static void refuse(struct myr_conn *c, int err)
 {
-	if (err == -ENOSPC)
+	if (err == -EDQUOT)
 		myr_printf(c, "Error: not kept: the list is full\n");
 	else
 		myr_printf(c, "Error: not kept: %s\n", myr_strerror(err));

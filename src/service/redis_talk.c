@@ -120,7 +120,7 @@ static int refusal(const struct redis_reply *r, struct store_why *why)
 {
 	static const struct { const char *word; int err; const char *hint; } known[] = {
 		{ "NOAUTH ", -EACCES, " Give it: redis://:PASSWORD@HOST/KEY" }, { "WRONGPASS ", -EACCES, "" },
-		{ "NOPERM ", -EACCES, "" }, { "OOM ", -ENOSPC, "" }, { "LOADING ", -EAGAIN, "" }, { "BUSY ", -EAGAIN, "" },
+		{ "NOPERM ", -EACCES, "" }, { "OOM ", -ENOMEM, "" }, { "LOADING ", -EAGAIN, "" }, { "BUSY ", -EAGAIN, "" },
 		{ "READONLY ", -EROFS, "" }, { "WRONGTYPE ", -EINVAL, " Give another key." },
 	};
 

@@ -49,7 +49,7 @@ void store_free(struct store *);        /* after the server; NULL is fine */
 int  store_start(struct store *, struct myr_loop *);    /* in each worker: service.start */
 void store_stop (struct store *, struct myr_loop *);    /* service.stop */
 
-/* 0: it is kept.  -ENOSPC: a limit is reached; -EMSGSIZE: above STORE_ITEM_MAX. */
+/* 0: it is kept.  -EDQUOT: a limit is reached; -EMSGSIZE: above STORE_ITEM_MAX. */
 int  store_append(struct store *, struct myr_conn *, const void *item, size_t n);
 int  store_clear (struct store *, struct myr_conn *);
 

@@ -111,7 +111,7 @@ static int mem_append(struct store *s, struct myr_conn *c, const void *item, siz
 	lock(m);
 	e = *now(m);
 	if (e.items >= m->items_max || n > m->bytes_max - (e.used - e.items * sizeof len)) {
-		err = -ENOSPC;
+		err = -EDQUOT;
 	} else {
 		memcpy(m->arena + e.used, &len, sizeof len);
 		memcpy(m->arena + e.used + sizeof len, item, n);

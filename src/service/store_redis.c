@@ -220,7 +220,7 @@ static int redis_append(struct store *s, struct myr_conn *c, const void *item, s
 	if (items >= r->items_max && (err = ask_number(r, c, seat, "LLEN", NULL, &items, why)) < 0)
 		return err == -EREMOTEIO ? -EIO : err;          /* nothing was to be done */
 	if (items >= r->items_max)
-		return -ENOSPC;
+		return -EDQUOT;
 	err = ask_number(r, c, seat, "RPUSH", &word, &items, why);
 	if (err == 0)
 		atomic_store(&r->items, items);

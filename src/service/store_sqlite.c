@@ -136,7 +136,7 @@ static int apply(struct sqlite *s, struct write *w, struct sqlite_total *t, stru
 		return sqlite_file_run(&s->writer, SQL_DELETE, why);
 	}
 	if (t->items >= s->items_max || n > s->bytes_max - t->bytes) {
-		w->result = -ENOSPC;
+		w->result = -EDQUOT;
 		return 0;
 	}
 	err = sqlite_file_insert(&s->writer, w->item, w->n, why);

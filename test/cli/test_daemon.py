@@ -242,7 +242,7 @@ def test_after_a_kill_it_can_start_again(folder, how):
         assert read_line(s) == "one: x\n"
         os.kill(pid, signal.SIGKILL)
         until(lambda: folder.myriad("status", "talk")[0] == 1, "the end of the killed one")
-        assert folder.myriad("status", "talk")[1] == "talk does not run; its pid file was left by one that was killed\n"
+        assert folder.myriad("status", "talk")[1] == "talk does not run; its pid file was left by one that crashed or was killed\n"
         again = folder.start("talk.c", 0, *how)
         assert folder.pid() == again != pid
         assert ask(folder.says("listen")[0], "x") == "one: x\n"
@@ -262,7 +262,7 @@ def test_a_reader_cannot_keep_it_from_starting(folder):
     os.kill(folder.start("talk.c", 0), signal.SIGKILL)
     folder.nothing_left()
     with locked_for_reading(folder.path / "talk.pid"):
-        assert folder.myriad("status", "talk")[1] == "talk does not run; its pid file was left by one that was killed\n"
+        assert folder.myriad("status", "talk")[1] == "talk does not run; its pid file was left by one that crashed or was killed\n"
         assert "it does not run: nobody holds talk.pid" in folder.myriad("stop", "talk")[2]
         pid = folder.start("talk.c", 0)
         assert folder.pid() == pid

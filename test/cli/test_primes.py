@@ -70,7 +70,7 @@ def test_a_cut_ends_the_work(serve, engine):
 
 def test_a_max_above_what_it_counts_is_refused():
     status, _, err = run("serve", "primes", 0, "--max", "99999999999")
-    assert status == 1 and "a number from 2 to 10000000000" in err
+    assert status == 2 and "a number from 2 to 10000000000" in err
 
 
 def test_max_is_checked():

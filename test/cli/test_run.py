@@ -244,6 +244,47 @@ def test_a_constructor_that_crashes(folder):
     refused(folder, "app.so", "app.so crashes while it is loaded: SIGSEGV (Segmentation fault)")
 
 
+CRASHES = """#include <myriad.h>
+#include <stdlib.h>
+#include <string.h>
+static void deep(struct myr_conn *c) { char big[1 << 20]; memset(big, 1, sizeof big); myr_write(c, big, 1); }
+static void handle(struct myr_conn *c)
+{
+	char line[20];
+
+	while (myr_recv(c, line, sizeof line) >= 0) {
+		if (strcmp(line, "null") == 0)
+			*(volatile int *)0 = 1;
+		else if (strcmp(line, "deep") == 0)
+			deep(c);
+		else if (strcmp(line, "abort") == 0)
+			abort();
+		else if (strcmp(line, "exit") == 0)
+			exit(3);
+	}
+}
+static const struct myr_service crashes = { .name = "crashes", .framing = &myr_lines, .handle = handle };
+MYR_APP("crashes", "what not to do", &crashes, "0");
+"""
+
+
+@pytest.mark.skipif(SANITIZED, reason="the sanitizer has its own word on crashes")
+@pytest.mark.parametrize("how, status, said", [
+    ("null", -signal.SIGSEGV, "the application has crashed: segmentation fault"),
+    ("deep", -signal.SIGSEGV, "the application has crashed: segmentation fault, its handler's stack is full"),
+    ("abort", -signal.SIGABRT, "the application has crashed: abort"),
+    ("exit", 3, "the application has called exit()")])
+@pytest.mark.parametrize("engine", [e for e in ENGINES if e not in ("thread", "fork")])
+def test_a_handler_that_crashes_is_the_last_thing_said(folder, engine, how, status, said):
+    folder.write("app.c", CRASHES)
+    server = folder.foreground("app.c", 0, "-e", engine)
+    with pytest.raises((OSError, AssertionError)):
+        ask(server.address, how)
+        raise ConnectionError
+    assert server.process.wait(DEADLINE) == status
+    assert said in server.err.all()[-1]
+
+
 @pytest.mark.parametrize("call, status", [("exit(3)", 3), ("exit(0)", 0)])
 def test_a_constructor_that_ends_the_program(folder, call, status):
     folder.object("app.so", "#include <stdlib.h>\n" + TALK_APP +

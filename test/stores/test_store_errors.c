@@ -174,7 +174,7 @@ static void test_what_does_not_fit_on_the_disk_is_not_acknowledged(void **state)
 	keeper.limits.items = kept + 1;                 /* so many are there, and no more */
 	keeper_start(&keeper);
 	ask("+last", "Ack");
-	ask("+more", "error -28");
+	ask("+more", "error -122");
 }
 
 /* --- A file that another program writes to -------------------------------------------------------------------- */
@@ -407,7 +407,7 @@ static void test_replies_that_are_wrong(void **state)
 	answers("-ERR no\r\n", "error -5", "error -5");
 	answers("-NOAUTH Authentication required.\r\n", "error -13", "error -13");
 	answers("-LOADING Redis is loading\r\n", "error -11", "error -11");
-	answers("-OOM command not allowed\r\n", "error -28", "error -28");
+	answers("-OOM command not allowed\r\n", "error -12", "error -12");
 	answers("-READONLY You can't write\r\n", "error -30", "error -30");
 	answers("-WRONGTYPE Operation\r\n", "error -22", "error -22");
 	answers("+OK\r\n", "error -121", "error -71");

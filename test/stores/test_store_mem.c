@@ -92,11 +92,11 @@ static void test_a_full_list_refuses_whole_items_and_keeps_the_others(void **sta
 
 	(void)state;
 	assert_int_equal(append(s, "12345"), 0);
-	assert_int_equal(append(s, "123456"), -ENOSPC);         /* one byte too many */
+	assert_int_equal(append(s, "123456"), -EDQUOT);         /* one byte too many */
 	assert_int_equal(append(s, "12345"), 0);                /* exactly full */
-	assert_int_equal(append(s, "x"), -ENOSPC);
+	assert_int_equal(append(s, "x"), -EDQUOT);
 	assert_int_equal(append(s, ""), 0);                     /* no byte, but the third item */
-	assert_int_equal(append(s, ""), -ENOSPC);
+	assert_int_equal(append(s, ""), -EDQUOT);
 	assert_list(s, "12345,12345,,");
 	assert_int_equal(store_clear(s, NULL), 0);
 	assert_int_equal(append(s, "1234567890"), 0);

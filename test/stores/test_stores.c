@@ -195,7 +195,7 @@ static void test_a_limit_of_items_is_told(void **state)
 	keeper_start(&the.keeper);
 	for (int i = 0; i < 4; i++) {
 		keeper_ask(&the.keeper, "+x", reply, sizeof reply);
-		assert_string_equal(reply, i < 2 ? "Ack" : "error -28");
+		assert_string_equal(reply, i < 2 ? "Ack" : "error -122");
 	}
 	keeper_ask(&the.keeper, "CLEAR", reply, sizeof reply);
 	keeper_ask(&the.keeper, "+x", reply, sizeof reply);
