@@ -177,11 +177,11 @@ MYR_API ssize_t myr_recv (struct myr_conn *, void *, size_t);
 MYR_API int     myr_sleep(struct myr_conn *, int ms);           /* 0, or at once what ended the connection */
 MYR_API void    myr_set_timeout(struct myr_conn *, int ms);     /* of each wait from now on; then -ETIMEDOUT */
 
-/* (A dialled datagram endpoint: each write sends one, each that comes is an arrival of its own.  After
- * myr_write_eof() MYR_EOF follows when nothing has come for close_ms.)
- * Connect, as a client, from main() or a blocking handler.  A name is looked up first, however long that takes; it holds
- * up nobody else, and ms begin then.  The caller owns the connection and gives it back with myr_close(), which here waits for the
- * output, or myr_abort(); the end of the handler does it too. */
+/* Connect, as a client, from main() or a blocking handler.  A name is looked up first, however long that takes; it
+ * holds up nobody else, and ms begin then.  The caller owns the connection and gives it back with myr_close(), which
+ * here waits for the output, or myr_abort(); the end of the handler does it too.
+ * (A dialled datagram endpoint: each write sends one, each that comes is an arrival of its own.  After
+ * myr_write_eof() MYR_EOF follows when nothing has come for close_ms.) */
 MYR_API int  myr_dial(struct myr_conn **, const char *endpoint, int ms);
 
 /* --- Servers ------------------------------------------------------------------------- */
@@ -230,7 +230,8 @@ static inline int myr_server_new(struct myr_server **s, const struct myr_config 
  * nobody is flooded in another's name, its answers together come to at most 3 times what came, each counted with the
  * header (28 bytes; 48 over IPv6), else MYR_EAMPLIFY, sticky; "udp:...,amplify=N" allows N times.  So that two servers
  * do not answer each other for ever, what comes from a port below 1024, or from one that this server listens on, is
- * ignored; ",from=any" serves it, too.  What a full socket does not take waits as any output, at most close_ms after the handler's end. */
+ * ignored; ",from=any" serves it, too.  What a full socket does not take waits as any output, at most close_ms after
+ * the handler's end. */
 MYR_API int  myr_server_add_sized(struct myr_server *, const struct myr_service *, size_t, const char *endpoint, void *arg);
 static inline int myr_server_add(struct myr_server *v, const struct myr_service *s, const char *endpoint, void *arg)
 { return myr_server_add_sized(v, s, sizeof *s, endpoint, arg); }

@@ -27,15 +27,16 @@
 enum { T_PID_FILE, T_TIMEOUT, T_QUIET, T_NOW, T_COUNT };
 
 #define PID_FILE_OPT { .name = "pid-file", .kind = OPT_TEXT, .arg = "FILE", .about = "instead of NAME" }
-#define TIMEOUT_OPT(def, what) { .name = "timeout", .here_only = true, .kind = OPT_DURATION, .arg = "TIME", .min = 1, .max = 604800000, \
-	.standard = def, .about = what }
+#define TIMEOUT_OPT(def, what) { .name = "timeout", .kind = OPT_DURATION, .arg = "TIME", .min = 1, .max = 604800000, \
+	.standard = def, .about = what, .here_only = true }
 #define QUIET_OPT { .name = "quiet", .letter = 'q', .kind = OPT_SWITCH, .about = "say only what is wrong" }
 
 static const struct opt stop_table[T_COUNT] = {
 	[T_PID_FILE] = PID_FILE_OPT,
 	[T_TIMEOUT] = TIMEOUT_OPT("1m", "how long to wait for its end"),
 	[T_QUIET] = QUIET_OPT,
-	[T_NOW] = { .name = "now", .here_only = true, .kind = OPT_SWITCH, .about = "cut its connections; else they may finish what was begun" },
+	[T_NOW] = { .name = "now", .kind = OPT_SWITCH, .about = "cut its connections; else they may finish what was begun",
+		.here_only = true },
 };
 static const struct opt status_table[T_QUIET + 1] = {
 	[T_PID_FILE] = PID_FILE_OPT,
@@ -173,7 +174,8 @@ static int target_must_run(struct target *t, int found)
 	} else if (found < 0) {
 		say_error(t->command->name, "cannot read %s: %s", t->path, myr_strerror(found));
 	} else if (t->says.there) {
-		say_error(t->command->name, "it does not run: nobody holds %s, which one that crashed or was killed has left", t->path);
+		say_error(t->command->name, "it does not run: nobody holds %s, which one that crashed or was killed has left",
+		          t->path);
 	} else {
 		say_error(t->command->name, "it does not run, or not here: there is no %s", t->path);
 		say_try("--pid-file FILE, or the folder in which it was started (--chdir)");
@@ -271,7 +273,8 @@ static int status_do(struct target *t)
 		return EXIT_FAILED;
 	if (found == 0) {
 		target_name(t, name, sizeof name);
-		printf("%s does not run%s\n", name, t->says.there ? "; its pid file was left by one that crashed or was killed" : "");
+		printf("%s does not run%s\n", name,
+		       t->says.there ? "; its pid file was left by one that crashed or was killed" : "");
 		return EXIT_FAILED;
 	}
 	if (target_must_run(t, found) != OPTS_GO_ON)

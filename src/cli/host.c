@@ -58,7 +58,8 @@ const struct opt host_table[H_COUNT] = {
 		.standard = "100", .about = "simulated clients, with --engine sim or sim:SEED" },
 	[H_QUIET] = { .name = "quiet", .letter = 'q', .kind = OPT_SWITCH, .about = "say only what is wrong" },
 	[H_VERBOSE] = { .name = "verbose", .letter = 'v', .kind = OPT_SWITCH, .about = "say more, also of connections" },
-	[H_CHECK] = { .name = "check", .here_only = true, .kind = OPT_SWITCH, .about = "do everything but serve: is it right, is the address free?" },
+	[H_CHECK] = { .name = "check", .kind = OPT_SWITCH, .here_only = true,
+		.about = "do everything but serve: is it right, is the address free?" },
 };
 
 /* --- Options to a configuration ----------------------------------------------------------------- */

@@ -12,6 +12,7 @@
 
 int value_switch(struct myr_server *, const char *name, bool *);
 int value_ms    (struct myr_server *, const char *name, int *);         /* 500ms 5s 2m; 0 */
-int value_number(struct myr_server *, const char *name, uint64_t least, uint64_t most, uint64_t *);    /* 1000, 64k, 16M, 1G */
+/* 1000, 64k, 16M, 1G */
+int value_number(struct myr_server *, const char *name, uint64_t least, uint64_t most, uint64_t *);
 
 #endif
