@@ -30,7 +30,7 @@ def test_b06_each_connection_has_a_name_in_the_log(stage, engine):
 @several_at_once
 def test_b09_one_slow_client_stops_nobody(stage, engine):
     """A handler that waits, waits alone: the blocking style keeps its promise on every engine."""
-    server = stage.serve("stamp", "--delay", "1h", engine=engine)
+    server = stage.serve("stamp", "--delay", "1h", "--drain-timeout", "50ms", engine=engine)
     slow = [server.connect() for _ in range(3)]
     for s in slow:
         s.sendall(b"hello\n")
