@@ -131,7 +131,7 @@ def test_descriptors_that_a_sender_passes_are_not_taken(serve, engine, tmp_path)
         for i in range(20):
             s.sendmsg([b"%d" % i], rights)
             assert s.recv(100) == b"%d" % i
-        assert len(os.listdir(folder)) <= before + 1        # the threads of an engine come and go, with what they wait on
+        assert len(os.listdir(folder)) < before + 20        # of 400; what an engine's processes need comes and goes
 
 
 def test_an_answer_does_not_go_to_another_socket_of_the_same_relative_name(serve, tmp_path, monkeypatch):

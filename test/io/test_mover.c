@@ -244,6 +244,7 @@ static void listen_here(enum conduct conduct, unsigned budget, int buffer)
 
 	f->address_len = sizeof f->address;
 	set_buffers(fd, buffer);
+	setsockopt(fd, SOL_SOCKET, SO_OOBINLINE, &(int){ 1 }, sizeof(int));     /* as sock.c does */
 	assert_int_equal(bind(fd, (const struct sockaddr *)&any, sizeof any), 0);
 	assert_int_equal(listen(fd, 512), 0);
 	assert_int_equal(getsockname(fd, (struct sockaddr *)&f->address, &f->address_len), 0);
@@ -433,18 +434,19 @@ static void test_a_mebibyte_comes_back_as_it_was(void **state)
 	world_down();
 }
 
-/* A receive stops at urgent data.  All of it is there before we look, so that nothing later says that there is more.
- * Not asked of io_uring, where about once in a thousand times the rest waits for the next byte: an open fault.  The
- * likely cause is the kernel's second receive, at the mark, which ends with EAGAIN when the thread has a signal or
- * work pending; it has not been traced. */
+/* A receive stops at urgent data, which is read where it is in the stream (RFC 6093).  All of it is there before we
+ * look, so that nothing later says that there is more: under epoll the rest waited for the next byte.  Under io_uring
+ * it may still: if the thread has a signal or work pending, Linux 6.18 ends the next receive at the mark with EAGAIN
+ * (tcp_recvmsg) and so the request waits for more to come.  That harms its sender alone, and cannot be seen from here. */
 static void test_what_comes_after_urgent_data_is_received(void **state)
 {
 	struct talker *t;
 	struct peer p;
+	uint8_t urgent;
 
 	(void)state;
 	if (f->selector == NULL) {
-		print_message("%s: open fault, what comes after urgent data is sometimes late\n", f->name);
+		print_message("%s: the kernel's receive may stop at urgent data until more comes\n", f->name);
 		skip();
 	}
 	world_up();
@@ -453,11 +455,12 @@ static void test_what_comes_after_urgent_data_is_received(void **state)
 	turn_until_quiet();
 	p.to_say = 3;
 	peer_say(&p);
-	assert_int_equal(send(p.fd, "!", 1, MSG_OOB | MSG_NOSIGNAL), 1);
+	pattern_fill(&urgent, p.said++, 1);
+	assert_int_equal(send(p.fd, &urgent, 1, MSG_OOB | MSG_NOSIGNAL), 1);
 	p.to_say = 3;
 	peer_say(&p);
-	TURN_UNTIL(peer_moves(&p) && p.heard == 6);
-	assert_int_equal(t->got, 6);            /* the urgent byte is not among them */
+	TURN_UNTIL(peer_moves(&p) && p.heard == 7);
+	assert_int_equal(t->got, 7);
 	close(p.fd);
 	world_down();
 }
