@@ -109,11 +109,12 @@ static void main_open_standard(void)
 static int main_end(const char *command, int status)
 {
 	char name[40];
+	int err = fflush(stdout) != 0 ? -errno : 0;
 
-	if (fflush(stdout) == 0 && !ferror(stdout))
+	if (err == 0 && !ferror(stdout))
 		return status;
 	snprintf(name, sizeof name, "myriad %s", command);
-	say_error(name, "cannot write to standard output%s%s", errno != 0 ? ": " : "", errno != 0 ? myr_strerror(-errno) : "");
+	say_error(name, "cannot write to standard output%s%s", err < 0 ? ": " : "", err < 0 ? myr_strerror(err) : "");
 	return status == EXIT_DONE ? EXIT_FAILED : status;
 }
 

@@ -53,7 +53,7 @@ const char *text_nearest(const char *word, const char *const *names, size_t n)
 	unsigned best = (unsigned)strlen(word) / 3 + 1;         /* more than this is another word */
 	const char *nearest = NULL;
 
-	for (size_t i = 0; i < n && best <= WORD_MAX / 3 + 1; i++) {
+	for (size_t i = 0; i < n && strlen(word) <= WORD_MAX; i++) {
 		unsigned distance = text_distance(word, names[i]);
 
 		if (distance < best || (distance == best && !nearest)) {
