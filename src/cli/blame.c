@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "cli/say.h"
@@ -127,6 +128,20 @@ static void blame_holder(const struct sockets *s)
 	closedir(d);
 }
 
+/* A socket that nobody listens on is replaced; anything else is somebody's. */
+static void blame_file(const char *path, size_t len)
+{
+	char name[200];
+	struct stat st;
+
+	snprintf(name, sizeof name, "%.*s", (int)len, path);
+	if (lstat(name, &st) < 0 || S_ISSOCK(st.st_mode))
+		return;
+	say_more("there is %s of that name, which is not replaced", S_ISDIR(st.st_mode) ? "a folder" :
+	         S_ISLNK(st.st_mode) ? "a link" : "a file");
+	say_try("another path");
+}
+
 static void blame_in_use(const char *command, const char *subject, const char *endpoint)
 {
 	unsigned port = endpoint_port(endpoint);
@@ -137,6 +152,7 @@ static void blame_in_use(const char *command, const char *subject, const char *e
 	if (strncmp(endpoint, "unix", 4) == 0) {
 		endpoint = strchr(endpoint, ':') + 1;
 		sockets_of_unix(&s, endpoint, strcspn(endpoint, ","));
+		blame_file(endpoint, strcspn(endpoint, ","));
 	} else if (udp) {
 		sockets_of_port(&s, "/proc/net/udp", port, UDP_BOUND);
 		sockets_of_port(&s, "/proc/net/udp6", port, UDP_BOUND);

@@ -255,3 +255,11 @@ def test_what_is_about_one_call_is_not_taken_from_the_environment(name, args):
     """MYRIAD_CHECK=1, meant for send, made serve serve nothing."""
     assert run(*args, env={name: "1"}) == run(*args)
     assert f"[{name}]" not in run(args[0], "--help")[1]
+
+
+def test_a_path_that_is_no_socket_is_said_to_be_none(tmp_path):
+    (tmp_path / "notes").write_text("mine")
+    status, _, err = run("serve", "echo", f"unix:{tmp_path}/notes")
+    assert status == 1
+    assert err.splitlines()[1:] == ["  there is a file of that name, which is not replaced", "  try: another path"]
+    assert (tmp_path / "notes").read_text() == "mine"
