@@ -102,12 +102,16 @@ static void opt_environment(const struct opt *o, char *dst, size_t size)
 static void help_opt_full(const struct opt *o)
 {
 	char range[96], about[512], variable[64];
+	int n;
 
 	opt_range(o, range, sizeof range);
-	opt_environment(o, variable, sizeof variable);
-	snprintf(about, sizeof about, "%s%s%s%s%s%s%s%s%s", o->about, *range ? "; " : "", range,
-	         o->standard ? "; default " : "", o->standard ? o->standard : "", o->kind == OPT_LIST ? "; repeatable" : "",
-	         o->here_only ? "" : "  [", o->here_only ? "" : variable, o->here_only ? "" : "]");
+	n = snprintf(about, sizeof about, "%s%s%s%s%s%s", o->about, *range ? "; " : "", range,
+	             o->standard ? "; default " : "", o->standard ? o->standard : "",
+	             o->kind == OPT_LIST ? "; repeatable" : "");
+	if (!o->here_only && n < (int)sizeof about) {
+		opt_environment(o, variable, sizeof variable);
+		snprintf(about + n, sizeof about - (size_t)n, "  [%s]", variable);
+	}
 	help_opt(o, about);
 }
 

@@ -145,15 +145,12 @@ static bool is_object(const char *file)
 
 static void run_suggest(const char *name)
 {
-	const struct builtin *b = builtins;
 	char inside[PATH_MAX];
 
 	snprintf(inside, sizeof inside, "%.1000s/%.1000s.c", name, name);
-	while (b->app && strcmp(b->app->service->name, name) != 0)
-		b++;
 	if (access(inside, F_OK) == 0)
 		say_try(COMMAND " %s", inside);
-	else if (b->app)
+	else if (builtin_find(name))
 		say_try("myriad serve %s, a service that comes with the command", name);
 	else
 		say_try("myriad new NAME, which writes one to begin from");

@@ -120,15 +120,14 @@ static const char *option_value(const struct host *h, const struct myr_app_optio
 
 static const struct builtin *serve_find(const char *name)
 {
+	const struct builtin *found = builtin_find(name);
 	const char *names[32];
 	size_t n = 0;
 
-	for (const struct builtin *b = builtins; b->app; b++) {
-		if (strcmp(b->app->service->name, name) == 0)
-			return b;
-		if (n < sizeof names / sizeof *names)
-			names[n++] = b->app->service->name;
-	}
+	if (found)
+		return found;
+	for (const struct builtin *b = builtins; b->app && n < sizeof names / sizeof *names; b++)
+		names[n++] = b->app->service->name;
 	say_unknown(COMMAND, "service", name, names, n, COMMAND " --list");
 	return NULL;
 }

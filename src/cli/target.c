@@ -93,13 +93,12 @@ void target_name(char *dst, size_t size, const struct myr_conn *c, const char *e
 
 void target_blame(const char *command, const char *name, int err)
 {
-	static const char here[] = "tcp:127.0.0.1:", here_udp[] = "udp:127.0.0.1:";
+	static const char here[] = "127.0.0.1:";
+	bool udp = strncmp(name, "udp:", 4) == 0;
 
 	say_error(command, "cannot connect to %s: %s", name, myr_strerror(err));
-	if (err == -ECONNREFUSED && strncmp(name, here, sizeof here - 1) == 0)
-		say_try("a server there: myriad serve echo %s", name + sizeof here - 1);
-	else if (err == -ECONNREFUSED && strncmp(name, here_udp, sizeof here_udp - 1) == 0)
-		say_try("a server there: myriad serve echo udp:%s", name + sizeof here_udp - 1);
+	if (err == -ECONNREFUSED && (udp || strncmp(name, "tcp:", 4) == 0) && strncmp(name + 4, here, sizeof here - 1) == 0)
+		say_try("a server there: myriad serve echo %s%s", udp ? "udp:" : "", name + 4 + sizeof here - 1);
 }
 
 void target_raise(int err)

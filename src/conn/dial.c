@@ -245,12 +245,17 @@ fail_dialler:
 	return err;
 }
 
+static bool is_lent(const struct myr_conn *c)
+{
+	return (c->bits & (C_OWNED | C_GIVEN_BACK)) == C_OWNED;
+}
+
 /* Whoever cannot wait here for work that is out leaves it to the end of the handler. */
 static bool may_give_back(struct myr_conn *c)
 {
 	struct task *t = conn_waiter(c);
 
-	if (!(c->bits & C_OWNED) || (c->bits & C_GIVEN_BACK))
+	if (!is_lent(c))
 		return false;
 	if (t != NULL && !t->locked)
 		conn_await_works(c, t);
@@ -262,7 +267,7 @@ void myr_close(struct myr_conn *c)
 	const struct task *t = conn_waiter(c);
 
 	conn_close(c);
-	if (!(c->bits & C_OWNED) || (c->bits & C_GIVEN_BACK))
+	if (!is_lent(c))
 		return;
 	while (t != NULL && !t->locked && conn_has_output(c) && !(c->bits & (C_FAILED | C_OVER)))
 		if (conn_wait(c, CLOCK_NEVER) < 0)

@@ -3,6 +3,8 @@
  * services.c - the table of services: `myriad services`, `myriad serve NAME`. */
 #include "service/services.h"
 
+#include <string.h>
+
 #define APP(s) &(const struct myr_app){ .size = sizeof(struct myr_app), .service_size = sizeof(struct myr_service), .service = s }
 
 const struct builtin builtins[] = {
@@ -18,3 +20,12 @@ const struct builtin builtins[] = {
 	{ .app = APP(&service_time),    .port = 50037 },        /* RFC 868: 37 */
 	{ .app = NULL }
 };
+
+const struct builtin *builtin_find(const char *name)
+{
+	const struct builtin *b = builtins;
+
+	while (b->app != NULL && strcmp(b->app->service->name, name) != 0)
+		b++;
+	return b->app != NULL ? b : NULL;
+}

@@ -37,5 +37,6 @@ struct builtin {
 	const struct edition *editions; /* the usual one first; ends with a NULL id; NULL: none */
 };
 extern const struct builtin builtins[];         /* app NULL at the end */
+const struct builtin *builtin_find(const char *name);   /* NULL: there is none */
 
 #endif

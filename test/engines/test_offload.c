@@ -407,19 +407,28 @@ static const struct myr_service caller = {
 	.name = "caller", .framing = &myr_lines, .state = sizeof(struct job), .handle = caller_handle, .finish = job_finish
 };
 
-static void call(const struct shape *shape, const char *how)
+/* A listening socket of the test's own. */
+static int listen_here(int *port)
 {
 	struct sockaddr_in a = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
 	socklen_t n = sizeof a;
-	int fd, called, ear = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	char text[LINE];
+	int ear = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
 	assert_int_equal(bind(ear, (struct sockaddr *)&a, n), 0);
 	assert_int_equal(listen(ear, 8), 0);
 	assert_int_equal(getsockname(ear, (struct sockaddr *)&a, &n), 0);
+	*port = ntohs(a.sin_port);
+	return ear;
+}
+
+static void call(const struct shape *shape, const char *how)
+{
+	int fd, called, port, ear = listen_here(&port);
+	char text[LINE];
+
 	serve(shape, &caller);
 	fd = dial();
-	snprintf(text, sizeof text, "%d %s\n", ntohs(a.sin_port), how);
+	snprintf(text, sizeof text, "%d %s\n", port, how);
 	say(fd, text);
 	called = accept(ear, NULL, NULL);
 	assert_true(called >= 0);
@@ -482,7 +491,7 @@ static void client_finish(struct myr_conn *c)
 static void *open_after_reset(void *arg)
 {
 	await_counter(BEGUN, 1);
-	close(*(int *)arg);
+	leave(*(int *)arg, true);
 	usleep(50000);
 	open_gate();
 	return NULL;
@@ -500,10 +509,7 @@ static void test_a_loop_runs_until_the_handlers_in_it_have_ended(void **state)
 	serving.shared = &board;
 	for (size_t i = 0; i < sizeof loops / sizeof *loops; i++) {
 		const struct myr_config config = { .engine = loops[i] };
-		struct sockaddr_in a = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
-		int called, ear = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-		const struct linger rude = { .l_onoff = 1 };
-		socklen_t n = sizeof a;
+		int called, port, ear;
 		struct myr_loop *l;
 		struct myr_conn *c;
 		pthread_t opener;
@@ -511,10 +517,8 @@ static void test_a_loop_runs_until_the_handlers_in_it_have_ended(void **state)
 
 		if (!works(loops[i]))
 			continue;
-		assert_int_equal(bind(ear, (struct sockaddr *)&a, n), 0);
-		assert_int_equal(listen(ear, 8), 0);
-		assert_int_equal(getsockname(ear, (struct sockaddr *)&a, &n), 0);
-		snprintf(at, sizeof at, "tcp:127.0.0.1:%d", ntohs(a.sin_port));
+		ear = listen_here(&port);
+		snprintf(at, sizeof at, "tcp:127.0.0.1:%d", port);
 		snprintf(job.line, sizeof job.line, "gate");
 		client_finished = 0;
 		atomic_store(&board.counters[OPENED], 0);
@@ -522,7 +526,6 @@ static void test_a_loop_runs_until_the_handlers_in_it_have_ended(void **state)
 		assert_int_equal(myr_loop_new(&l, &config), 0);
 		assert_int_equal(myr_connect(&c, l, &client, at, &job), 0);
 		called = accept(ear, NULL, NULL);
-		setsockopt(called, SOL_SOCKET, SO_LINGER, &rude, sizeof rude);
 		assert_int_equal(pthread_create(&opener, NULL, open_after_reset, &called), 0);
 		assert_int_equal(myr_loop_run(l), 0);
 		assert_int_equal(client_finished, 1);
